@@ -1,0 +1,49 @@
+// Runner: one load run against a real URL: load engine + HTTP transport + scraper + health probes on one loop.
+// Called by the command line, once per cell. It prints nothing and stores nothing; it returns the Run.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "bench/engine/load_engine.h"
+#include "bench/run.h"
+#include "core/result.h"
+#include "scenarios/scenario.h"
+
+namespace bench {
+
+struct ReplicaTarget {
+  std::string name, metrics_url;  ///< URL of the exposition, e.g. http://127.0.0.1:8001/metrics
+};
+
+struct ScrapeOptions {
+  bool event_driven = true;                              ///< right after a finish, at least min_gap apart
+  Duration min_gap = std::chrono::milliseconds(20);
+  Duration max_gap = std::chrono::seconds(1);
+};
+
+struct RunRequest {
+  std::string target_url;                ///< "http://host:port", no path
+  std::string model;                     ///< empty: the first of /v1/models
+  scenarios::Scenario scenario;
+  std::uint64_t seed = 0, cell_salt = 0;
+  std::vector<ReplicaTarget> replicas;
+  ScrapeOptions scrape;
+  CellRef cell;
+  std::vector<std::string> command;
+  std::map<std::string, std::string> labels;
+  std::string api_key;                   ///< sent as a bearer token; never stored
+  bool reset_caches = false;             ///< POST /reset_prefix_cache at the target before the run
+  Duration network_delay{};              ///< recorded only
+  std::string router_mode;               ///< recorded only
+  const std::atomic<bool>* interrupted = nullptr;          ///< set by a signal handler: stop, keep what there is
+  std::function<void(const LiveStats&, Duration elapsed)> on_progress;  ///< about 4 times a second
+};
+
+/// kUnreachable (with URL and phase) when the target does not answer before the load begins; otherwise a Run, whose
+/// failed requests are records. status is kAborted after an interruption.
+core::Result<Run> run_load(const RunRequest& request);
+
+}  // namespace bench
