@@ -22,6 +22,10 @@ enum class PickerHashing {
 /// The bytes the picker hashes for a chat request.
 [[nodiscard]] std::string chat_bytes(PickerHashing hashing, std::span<const std::pair<std::string, std::string>> messages);
 
+/// The same piece by piece, for callers that reuse `bytes`: one call per message in order, then finish_chat_bytes.
+void append_chat_message(PickerHashing hashing, std::string_view role, std::string_view text, std::string& bytes);
+void finish_chat_bytes(PickerHashing hashing, std::string& bytes);
+
 /// Replaces `hashes` with the chain over `bytes` in blocks of `block_bytes`, at most `max_blocks` (0: no cap).
 /// h_{-1} = XXH64(model ‖ cache_salt).
 void picker_block_hashes(PickerHashing hashing, std::string_view model, std::string_view cache_salt, std::string_view bytes,
@@ -30,5 +34,9 @@ void picker_block_hashes(PickerHashing hashing, std::string_view model, std::str
 /// Replaces `hashes` with the engine's chain over full token blocks; the salt enters the first block only.
 void engine_block_hashes(std::span<const TokenId> tokens, std::size_t block_size_tokens, std::string_view cache_salt,
                          std::vector<std::uint64_t>& hashes);
+
+/// The same chain block by block: h_{-1} of a sequence with this salt, and h_i from h_{i-1} and one full block.
+[[nodiscard]] std::uint64_t engine_chain_start(std::string_view cache_salt);
+[[nodiscard]] std::uint64_t engine_block_hash(std::uint64_t parent, std::span<const TokenId> block);
 
 }  // namespace protocol

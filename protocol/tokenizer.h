@@ -22,6 +22,9 @@ void tokenize(std::string_view text, std::vector<TokenId>& tokens);
 /// The text a simulated replica emits for its n-th output token of a request: one piece each, deterministic.
 [[nodiscard]] std::string_view output_piece(std::uint64_t request_seed, std::uint32_t n);
 
+/// The id of that piece: what tokenize() gives for it when the reply comes back as part of a later prompt.
+[[nodiscard]] TokenId output_token(std::uint64_t request_seed, std::uint32_t n);
+
 /// Appends text of exactly `tokens` tokens, every one a word with its leading space, chosen by `seed`. Two different
 /// seeds differ from the first few words on.
 void append_words(std::string& text, std::uint64_t seed, std::size_t tokens);
