@@ -87,6 +87,7 @@ struct ParsedRequest {
   Api api = Api::kCompletions;
   std::string model;
   std::string prompt;  ///< completions: the prompt; chat: messages joined as the simulated template renders them
+  std::vector<std::string> more_prompts;            ///< the second and later of a list of texts
   std::vector<std::vector<TokenId>> token_prompts;  ///< when prompts are given as token ids
   std::vector<std::pair<std::string, std::string>> messages;  ///< chat: role, text
   std::uint32_t max_tokens = 16;   ///< completions default 16; chat default kUnknownCount = rest of the context
@@ -124,7 +125,9 @@ inline constexpr std::string_view kDoneEvent = "data: [DONE]\n\n";
 void append_response(Api api, const ResponseIdentity& identity, std::string_view text, std::string_view finish_reason,
                      const Usage& usage, std::string& out);
 /// {"error":{"message","type","param","code"}} as vLLM >= 0.10.1.
-[[nodiscard]] std::string error_body(int status, std::string_view type, std::string_view message);
+/// `param` empty: null.
+[[nodiscard]] std::string error_body(int status, std::string_view type, std::string_view message,
+                                     std::string_view param = {});
 
 /// Appends `text` as the inside of a JSON string.
 void append_escaped(std::string_view text, std::string& out);
