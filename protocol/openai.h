@@ -61,8 +61,9 @@ struct ResponsePart {
   std::string_view system_fingerprint;
 };
 
-/// Decodes SSE payloads of one response. Fast path: memmem for a token; anything unusual goes through simdjson.
-/// Views in the part are valid until the next call.
+/// Decodes SSE payloads of one response. Fast path: a chunk that differs from the last one simdjson accepted in its
+/// text alone; anything else goes through simdjson. Views in the part are valid until the next call and no longer than
+/// the payload.
 class ResponseDecoder {
  public:
   ResponseDecoder();
