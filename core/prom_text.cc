@@ -55,12 +55,12 @@ std::string_view PromSample::label(std::string_view key) const {
   while (!rest.empty()) {
     const auto equals = rest.find("=\"");
     if (equals == std::string_view::npos) return {};
-    const auto name = trim(rest.substr(0, equals));
+    const auto found = trim(rest.substr(0, equals));
     rest.remove_prefix(equals + 2);
     std::size_t end = 0;
     while (end < rest.size() && rest[end] != '"') end += rest[end] == '\\' ? 2 : 1;
     if (end >= rest.size()) return {};
-    if (name == key) return rest.substr(0, end);
+    if (found == key) return rest.substr(0, end);
     rest.remove_prefix(end + 1);
     while (!rest.empty() && (rest.front() == ',' || rest.front() == ' ')) rest.remove_prefix(1);
   }

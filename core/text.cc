@@ -87,8 +87,9 @@ Result<Duration> parse_duration(std::string_view text) {
 }
 
 std::string rfc3339_utc(double unix_seconds) {
-  const auto whole = static_cast<std::time_t>(std::floor(unix_seconds));
-  const int millis = std::min(999, static_cast<int>((unix_seconds - std::floor(unix_seconds)) * 1000.0));
+  const auto total_ms = static_cast<std::int64_t>(std::floor(unix_seconds * 1000.0 + 0.5));
+  const std::int64_t millis = ((total_ms % 1000) + 1000) % 1000;
+  const auto whole = static_cast<std::time_t>((total_ms - millis) / 1000);
   std::tm parts{};
   if (gmtime_r(&whole, &parts) == nullptr) return "1970-01-01T00:00:00.000Z";
   return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900, parts.tm_mon + 1,

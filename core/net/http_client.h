@@ -51,8 +51,8 @@ class TransferSink {
 
 struct TransferRequest {
   std::string_view method = "GET";
-  std::string_view url;       ///< must stay valid until on_done
-  std::string_view body;      ///< must stay valid until on_done
+  std::string_view url{};     ///< must stay valid until on_done
+  std::string_view body{};    ///< must stay valid until on_done
   const std::vector<std::string>* headers = nullptr;  ///< "Name: value"; must stay valid until on_done
   Duration timeout = 60s;
   Duration connect_timeout = 5s;
@@ -62,7 +62,7 @@ struct HttpClientOptions {
   std::size_t max_in_flight = 64;      ///< slots made ahead; more than this in flight is a programmer error
   std::size_t connections_per_multi = 64;
   bool kernel_stamps = true;
-  std::string ca_file;                 ///< empty: the system's
+  std::string ca_file{};               ///< empty: the system's
   bool insecure_tls = false;
 };
 

@@ -1,0 +1,147 @@
+#include "core/net/child_process.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "core/clock.h"
+
+namespace core::net {
+namespace {
+
+/// In the forked child: only calls that are safe between fork and exec.
+[[noreturn]] void become(std::vector<char*>& arguments, int log_fd, pid_t parent) {
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+  // The parent may have died before the line above.
+  if (getppid() != parent) _exit(1);
+  // A terminal's Ctrl-C is the parent's to handle: it ends its children in order.
+  setpgid(0, 0);
+  const int null_fd = open("/dev/null", O_RDONLY);
+  if (null_fd >= 0) dup2(null_fd, STDIN_FILENO);
+  if (log_fd >= 0) {
+    dup2(log_fd, STDOUT_FILENO);
+    dup2(log_fd, STDERR_FILENO);
+  }
+  execv("/proc/self/exe", arguments.data());
+  _exit(127);
+}
+
+}  // namespace
+
+Result<ChildProcess> ChildProcess::spawn(const std::vector<std::string>& arguments, const std::string& log_path) {
+  int ends[2] = {-1, -1};
+  if (pipe2(ends, O_CLOEXEC) != 0) return fail(ErrorCode::kIo, fmt::format("pipe: {}", std::strerror(errno)));
+  int log_fd = -1;
+  if (!log_path.empty()) {
+    log_fd = open(log_path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    if (log_fd < 0) {
+      close(ends[0]);
+      close(ends[1]);
+      return fail(ErrorCode::kIo, fmt::format("cannot write {}: {}", log_path, std::strerror(errno)));
+    }
+  }
+  std::vector<std::string> words{"gatebench"};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  words.push_back("--ready-fd");
+  words.push_back(std::to_string(ends[1]));
+  std::vector<char*> argv;
+  for (auto& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  const pid_t parent = getpid();
+  const pid_t pid = fork();
+  if (pid == 0) {
+    fcntl(ends[1], F_SETFD, 0);
+    become(argv, log_fd, parent);
+  }
+  if (log_fd >= 0) close(log_fd);
+  close(ends[1]);
+  if (pid < 0) {
+    close(ends[0]);
+    return fail(ErrorCode::kIo, fmt::format("fork: {}", std::strerror(errno)));
+  }
+  return ChildProcess(pid, ends[0]);
+}
+
+ChildProcess::ChildProcess(ChildProcess&& other) noexcept : pid_(other.pid_), ready_fd_(other.ready_fd_) {
+  other.pid_ = -1;
+  other.ready_fd_ = -1;
+}
+
+ChildProcess& ChildProcess::operator=(ChildProcess&& other) noexcept {
+  std::swap(pid_, other.pid_);
+  std::swap(ready_fd_, other.ready_fd_);
+  return *this;
+}
+
+ChildProcess::~ChildProcess() {
+  terminate();
+  if (ready_fd_ >= 0) close(ready_fd_);
+}
+
+Result<std::string> ChildProcess::wait_ready(Duration timeout) {
+  const SteadyClock clock;
+  const TimePoint deadline = clock.now() + timeout;
+  std::string line;
+  for (;;) {
+    const auto left = deadline - clock.now();
+    if (left <= Duration{0}) return fail(ErrorCode::kTimeout, fmt::format("child {} was not ready in time", pid_));
+    pollfd watch{ready_fd_, POLLIN, 0};
+    const int ready = poll(&watch, 1, static_cast<int>(left / 1ms) + 1);
+    if (ready < 0 && errno != EINTR) return fail(ErrorCode::kIo, fmt::format("poll: {}", std::strerror(errno)));
+    if (ready <= 0) continue;
+    char buffer[4096];
+    const ssize_t size = read(ready_fd_, buffer, sizeof buffer);
+    if (size < 0 && errno == EINTR) continue;
+    if (size <= 0) {
+      terminate();
+      return fail(ErrorCode::kUnreachable, "the child process ended before it was ready", "its log says why");
+    }
+    line.append(buffer, static_cast<std::size_t>(size));
+    if (line.back() == '\n') {
+      line.pop_back();
+      return line;
+    }
+  }
+}
+
+bool ChildProcess::running() {
+  if (pid_ <= 0) return false;
+  int status = 0;
+  if (waitpid(pid_, &status, WNOHANG) == pid_) pid_ = -1;
+  return pid_ > 0;
+}
+
+void ChildProcess::terminate(Duration grace) {
+  if (!running()) return;
+  kill(pid_, SIGTERM);
+  const SteadyClock clock;
+  const TimePoint deadline = clock.now() + grace;
+  while (running()) {
+    if (clock.now() >= deadline) {
+      kill(pid_, SIGKILL);
+      int status = 0;
+      waitpid(pid_, &status, 0);
+      pid_ = -1;
+      return;
+    }
+    poll(nullptr, 0, 5);
+  }
+}
+
+Status announce_ready(int ready_fd, const std::string& json_line) {
+  if (ready_fd < 0) return {};
+  const std::string line = json_line + "\n";
+  const ssize_t written = write(ready_fd, line.data(), line.size());
+  close(ready_fd);
+  if (written != static_cast<ssize_t>(line.size())) return fail(ErrorCode::kIo, "cannot report readiness to the parent");
+  return {};
+}
+
+}  // namespace core::net
