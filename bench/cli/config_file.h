@@ -1,0 +1,20 @@
+// Options from outside the command line. Precedence: flags > GATEBENCH_* variables > --config > ./gatebench.json >
+// $XDG_CONFIG_HOME/gatebench/config.json > defaults. Unknown keys are errors, all listed at once.
+#pragma once
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bench/cli/option_table.h"
+#include "core/result.h"
+
+namespace bench::cli {
+
+/// Fills every target of the table. `given`: what flags said, by option name. A configuration file is an object of
+/// option names (for every verb that has them) and of verb names with objects of option names.
+core::Status resolve_options(const OptionTable& table, std::string_view verb,
+                             const std::map<std::string, std::vector<std::string>>& given);
+
+}  // namespace bench::cli

@@ -1,0 +1,135 @@
+#include "bench/cli/experiment.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "core/hash.h"
+
+namespace bench::cli {
+namespace {
+
+/// Successful requests per second over the middle of a ladder step: the first third is ramp.
+double step_throughput(const Run& run) {
+  const Duration from = run.manifest.duration / 3;
+  Duration last = from;
+  std::size_t count = 0;
+  for (const auto& record : run.records) {
+    if (record.outcome != Outcome::kOk || record.done < from) continue;
+    ++count;
+    last = std::max(last, record.done);
+  }
+  return last > from ? static_cast<double>(count) / core::to_seconds(last - from) : 0.0;
+}
+
+}  // namespace
+
+core::Result<const Run*> ExperimentRunner::run_cell(const scenarios::Scenario& scenario, std::size_t arm, CellRef cell,
+                                                    const std::string& what) {
+  const ExperimentArm& target = context_.arms[arm];
+  RunRequest request;
+  request.target_url = target.target_url;
+  request.model = target.model;
+  request.scenario = scenario;
+  // Both arms of a block see the same requests; different blocks see different ones.
+  request.seed = context_.seed * 1000003 + cell.block;
+  request.cell_salt = core::xxh64(
+      fmt::format("{}/{}/{}/{}/{}", cell.scenario, cell.block, cell.purpose, scenario.load.concurrency, cell.attempt), context_.seed);
+  request.replicas = target.replicas;
+  request.cell = std::move(cell);
+  request.command = context_.command;
+  request.reset_caches = true;
+  request.network_delay = context_.network_delay;
+  request.router_mode = context_.router_mode;
+  request.interrupted = context_.interrupted;
+  request.on_progress = [&](const LiveStats& live, Duration elapsed) {
+    if (context_.on_progress) context_.on_progress({what, cells_done_ + 1, context_.cells_total, live, elapsed});
+  };
+  auto run = run_load(request);
+  if (!run) return run.error();
+  ++cells_done_;
+  if (context_.store != nullptr) {
+    if (auto saved = context_.store->save_run(*run); !saved) return saved.error();
+  }
+  runs_.push_back(std::move(*run));
+  return &runs_.back();
+}
+
+core::Status ExperimentRunner::probe(const scenarios::Scenario& scenario, std::size_t arm) {
+  CellRef cell;
+  cell.experiment_id = context_.id;
+  cell.scenario = scenario.name;
+  cell.arm = context_.arms[arm].name;
+  cell.purpose = "probe";
+  const auto run = run_cell(scenario, arm, std::move(cell), fmt::format("probe · {} · {}", scenario.name, context_.arms[arm].name));
+  if (!run) return run.error();
+  return {};
+}
+
+core::Result<std::uint32_t> ExperimentRunner::ladder(const scenarios::Scenario& scenario, Duration step_duration) {
+  constexpr double kFlat = 1.05;
+  std::vector<double> previous(context_.arms.size(), 0.0);
+  std::uint32_t chosen = 0;
+  for (std::size_t step = 0; step < scenario.ladder.size(); ++step) {
+    bool flat = step > 0;
+    for (std::size_t arm = 0; arm < context_.arms.size(); ++arm) {
+      if (interrupted()) return core::fail(core::ErrorCode::kCancelled, "interrupted during the ladder");
+      scenarios::Scenario short_run = scenario;
+      short_run.load.concurrency = scenario.ladder[step];
+      short_run.stop = {std::nullopt, step_duration};
+      CellRef cell;
+      cell.experiment_id = context_.id;
+      cell.scenario = scenario.name;
+      cell.arm = context_.arms[arm].name;
+      cell.block = static_cast<std::uint32_t>(step);
+      cell.purpose = "ladder";
+      const auto run = run_cell(short_run, arm, std::move(cell),
+                                fmt::format("ladder c={} · {} · {}", scenario.ladder[step], scenario.name, context_.arms[arm].name));
+      if (!run) return run.error();
+      const double throughput = step_throughput(**run);
+      flat = flat && throughput < previous[arm] * kFlat;
+      previous[arm] = throughput;
+    }
+    // The step before was already as fast; this one has the queue that shows it.
+    chosen = scenario.ladder[step];
+    if (flat) break;
+  }
+  return chosen;
+}
+
+core::Status ExperimentRunner::blocks(const std::vector<scenarios::Scenario>& scenarios, std::uint32_t blocks) {
+  for (std::uint32_t block = 1; block <= blocks; ++block) {
+    for (const auto& scenario : scenarios) {
+      for (std::size_t position = 0; position < context_.arms.size(); ++position) {
+        const std::size_t arm = block % 2 == 1 ? position : context_.arms.size() - 1 - position;
+        for (std::uint32_t attempt = 1; attempt <= 2; ++attempt) {
+          if (interrupted()) return core::fail(core::ErrorCode::kCancelled, "interrupted");
+          CellRef cell;
+          cell.experiment_id = context_.id;
+          cell.scenario = scenario.name;
+          cell.arm = context_.arms[arm].name;
+          cell.block = block;
+          cell.position = static_cast<std::uint32_t>(position);
+          cell.attempt = attempt;
+          const auto run = run_cell(scenario, arm, std::move(cell),
+                                    fmt::format("block {}/{} · {} · {}{}", block, blocks, scenario.name, context_.arms[arm].name,
+                                                attempt == 2 ? " (repeat)" : ""));
+          if (!run) return run.error();
+          const auto validity = analyzers::judge_validity(**run);
+          if (validity.throughput_valid) break;
+          std::string why;
+          for (const auto& check : validity.checks) {
+            if (check.verdict == analyzers::Verdict::kInvalid) why += (why.empty() ? "" : ", ") + check.id;
+          }
+          if (context_.on_note) {
+            context_.on_note(fmt::format("{} on {}, block {}: INVALID ({}){}", scenario.name, context_.arms[arm].name, block, why,
+                                         attempt == 1 ? "; repeating it once" : ""));
+          }
+        }
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace bench::cli

@@ -1,0 +1,138 @@
+// Command-line parsing through CLI11: the only file that includes it. Fills the targets of an OptionTable.
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+
+#include "bench/cli/config_file.h"
+#include "bench/cli/exit_code.h"
+#include "bench/cli/verb.h"
+#include "core/text.h"
+
+namespace bench::cli {
+namespace {
+
+std::string help_examples(const OptionTable& table) {
+  if (table.examples().empty()) return {};
+  std::string text = "Examples:\n";
+  for (const auto& line : table.examples()) text += "  " + line + "\n";
+  return text;
+}
+
+void add_entry(CLI::App& app, const OptionEntry& entry, std::map<std::string, std::vector<std::string>>& given) {
+  const std::string name = entry.positional ? entry.name : "--" + entry.name;
+  CLI::Option* option = nullptr;
+  if (std::holds_alternative<bool*>(entry.target)) {
+    option = app.add_flag_function(name, [&given, &entry](std::int64_t) { given[entry.name] = {"true"}; }, entry.help);
+  } else {
+    const bool many = std::holds_alternative<std::vector<std::string>*>(entry.target);
+    option = app.add_option_function<std::vector<std::string>>(
+        name, [&given, &entry](const std::vector<std::string>& values) { given[entry.name] = values; }, entry.help);
+    option->type_name(entry.positional ? "" : entry.value_name);
+    if (many) {
+      option->expected(1, 1'000'000)->allow_extra_args(entry.positional);
+    } else {
+      option->expected(1);
+      option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    }
+  }
+  if (entry.required) option->required();
+  if (entry.hidden) option->group("");
+}
+
+/// argv for the manifest: a value that follows a secret option is masked, and so are credentials inside URLs.
+std::vector<std::string> without_secrets(int argc, char** argv, const OptionTable& table) {
+  std::vector<std::string> words;
+  bool mask = false;
+  for (int i = 0; i < argc; ++i) {
+    std::string word = mask ? "***" : argv[i];
+    mask = false;
+    for (const auto& entry : table.entries()) {
+      if (!entry.secret) continue;
+      if (word == "--" + entry.name) mask = true;
+      if (word.rfind("--" + entry.name + "=", 0) == 0) word = "--" + entry.name + "=***";
+    }
+    const auto scheme = word.find("://");
+    const auto at = scheme == std::string::npos ? std::string::npos : word.find('@', scheme);
+    if (at != std::string::npos && word.find('/', scheme + 3) > at) word.replace(scheme + 3, at - scheme - 3, "***");
+    words.push_back(std::move(word));
+  }
+  return words;
+}
+
+int print_parse_error(Terminal& terminal, const CLI::ParseError& error, const CLI::App& app,
+                      std::span<const std::unique_ptr<Verb>> verbs, std::string_view first_word, bool verb_known) {
+  std::string hint = verb_known ? "gatebench " + std::string(first_word) + " --help lists its options"
+                                : "gatebench --help lists the verbs";
+  if (!verb_known && !first_word.empty()) {
+    std::vector<std::string_view> names;
+    for (const auto& verb : verbs) names.push_back(verb->name());
+    if (const auto near = core::did_you_mean(first_word, names)) hint = "did you mean \"gatebench " + *near + "\"?";
+  }
+  (void)app;
+  std::string message = error.what();
+  if (!verb_known && !first_word.empty()) message = "there is no verb \"" + std::string(first_word) + "\"";
+  terminal.error(core::fail(core::ErrorCode::kInvalid, message, hint));
+  return kExitUsage;
+}
+
+std::string overview(std::span<const std::unique_ptr<Verb>> verbs) {
+  std::string text =
+      "gatebench: load generator and benchmark suite for LLM gateways\n\n"
+      "  gatebench demo                      compare Pattern 1 with Pattern 3 on this machine (simulated replicas)\n"
+      "  gatebench run hello --target URL    one load run against a gateway\n\nVerbs:\n";
+  for (const auto& verb : verbs) {
+    std::string name(verb->name());
+    name.resize(std::max<std::size_t>(name.size(), 10), ' ');
+    text += "  " + name + std::string(verb->summary()) + "\n";
+  }
+  return text + "\ngatebench VERB --help explains one.\n";
+}
+
+}  // namespace
+
+int dispatch(int argc, char** argv, std::span<const std::unique_ptr<Verb>> verbs, const std::atomic<bool>& interrupted) {
+  Terminal terminal;
+  const std::string_view first = argc > 1 ? argv[1] : "";
+  if (first.empty() || first == "--help" || first == "-h" || first == "help") {
+    terminal.result(overview(verbs));
+    return first.empty() ? kExitUsage : kExitOk;
+  }
+  Verb* verb = nullptr;
+  for (const auto& candidate : verbs) {
+    if (candidate->name() == first || (first == "--version" && candidate->name() == "version")) verb = candidate.get();
+  }
+  CLI::App app("", "gatebench");
+  if (verb == nullptr) return print_parse_error(terminal, CLI::ExtrasError({}), app, verbs, first, false);
+  OptionTable table;
+  std::string config_path, log_format = "text";
+  bool quiet = false;
+  verb->declare(table);
+  table.option("config", "FILE", "options from a JSON file, below flags and GATEBENCH_* variables", &config_path);
+  table.option("log-format", "FORMAT", "text or json: what progress and messages on stderr look like", &log_format);
+  table.option("quiet", "", "no progress, only results and errors", &quiet);
+  app.description(std::string(verb->summary()) + "\n\n" + help_examples(table));
+  app.name("gatebench " + std::string(verb->name()));
+  std::map<std::string, std::vector<std::string>> given;
+  for (const auto& entry : table.entries()) add_entry(app, entry, given);
+  try {
+    app.parse(argc - 1, argv + 1);
+  } catch (const CLI::CallForHelp&) {
+    terminal.result(app.help());
+    return kExitOk;
+  } catch (const CLI::ParseError& error) {
+    return print_parse_error(terminal, error, app, verbs, first, true);
+  }
+  if (const auto resolved = resolve_options(table, verb->name(), given); !resolved) {
+    terminal.error(resolved.error());
+    return kExitUsage;
+  }
+  if (log_format != "text" && log_format != "json") {
+    terminal.error(core::fail(core::ErrorCode::kInvalid, "--log-format " + log_format + " is unknown", "use text or json"));
+    return kExitUsage;
+  }
+  terminal.set_log_format(log_format == "json" ? LogFormat::kJson : LogFormat::kText);
+  terminal.set_quiet(quiet);
+  Invocation invocation{terminal, without_secrets(argc, argv, table), interrupted};
+  return verb->run(invocation);
+}
+
+}  // namespace bench::cli

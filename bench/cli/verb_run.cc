@@ -1,0 +1,185 @@
+// gatebench run: one load run against a URL, stored, analysed and printed.
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "bench/cli/exit_code.h"
+#include "bench/cli/files.h"
+#include "bench/cli/stored_analysis.h"
+#include "bench/cli/verb.h"
+#include "bench/shell/runner.h"
+#include "core/text.h"
+#include "reports/render.h"
+
+namespace bench::cli {
+namespace {
+
+core::Result<scenarios::Scenario> find_scenario(const std::string& reference) {
+  if (scenarios::catalog_json(reference)) return scenarios::catalog_scenario(reference);
+  const bool looks_like_file = reference.find('/') != std::string::npos || reference.find(".json") != std::string::npos;
+  if (!looks_like_file) return scenarios::catalog_scenario(reference);
+  const auto text = read_file(reference);
+  if (!text) return text.error();
+  return scenarios::parse_scenario(*text, reference);
+}
+
+class RunVerb final : public Verb {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "run"; }
+  [[nodiscard]] std::string_view summary() const override { return "one load run against a gateway or server"; }
+
+  void declare(OptionTable& o) override {
+    std::string names;
+    for (const auto known : scenarios::catalog_names()) names += (names.empty() ? "" : ", ") + std::string(known);
+    o.positional("SCENARIO", "a scenario file, or a bundled one: " + names, &scenario_);
+    o.option("target", "URL", "base URL of the gateway, http://host:port", &target_).required = true;
+    o.option("model", "NAME", "model to ask for (default: the first of /v1/models)", &model_);
+    o.option("replica", "NAME=URL", "a replica's metrics, repeatable; without any, no attribution is claimed", &replicas_);
+    o.option("seed", "N", "seed of the schedule (default 1)", &seed_);
+    o.option("request-rate", "RPS", "open loop: requests per second", &overrides_.rate_rps);
+    o.option("burstiness", "SHAPE", "open loop: gamma shape of the arrivals, 1 is Poisson", &overrides_.burstiness);
+    o.option("max-concurrency", "N", "closed loop: requests in flight", &overrides_.concurrency);
+    o.option("num-prompts", "N", "how many requests to send", &overrides_.requests);
+    o.option("duration", "DURATION", "how long to send", &overrides_.duration);
+    o.option("max-tokens", "N", "output tokens per request", &overrides_.max_tokens);
+    o.option("ignore-eos", "", "ask for full-length outputs", &ignore_eos_);
+    o.option("goodput", "SLO", "service level in ms, repeatable: ttft:200 tpot:50 e2el:2000", &goodput_);
+    o.option("gate", "GATE", "acceptance gate, repeatable: ttft_ms.p50<=450", &gates_);
+    o.option("gates", "FILE", "acceptance gates from a file", &gates_file_);
+    o.option("label", "KEY=VALUE", "stored with the run, repeatable", &labels_);
+    o.option("store", "FILE", "run store (default gatebench.db)", &store_);
+    o.option("out", "DIR", "also write report.html and report.json there", &out_);
+    o.option("output", "FORMAT", "text or json on stdout", &output_);
+    o.option("reset-caches", "", "POST /reset_prefix_cache at the target before the run", &reset_caches_);
+    o.example("gatebench run hello --target http://127.0.0.1:8000");
+    o.example("gatebench run shared-prefix --target http://gateway --max-concurrency 64 --duration 60s \\");
+    o.example("    --replica a=http://10.0.0.1:8000/metrics --replica b=http://10.0.0.2:8000/metrics");
+  }
+
+  int run(Invocation& invocation) override {
+    auto prepared = prepare(invocation);
+    if (!prepared) return report_error(invocation, prepared.error());
+    auto gates = read_gates(gates_file_, gates_);
+    if (!gates) return report_error(invocation, gates.error());
+    auto store = RunStore::open(store_, RunStore::Mode::kReadWrite);
+    if (!store) return report_error(invocation, store.error());
+    auto run = run_load(*prepared);
+    invocation.terminal.clear_progress();
+    if (!run) return report_error(invocation, run.error());
+    if (auto saved = (*store)->save_run(*run); !saved) return report_error(invocation, saved.error());
+    std::vector<Run> runs;
+    runs.push_back(std::move(*run));
+    auto spec = spec_of(runs, prepared->scenario.name);
+    spec.gates = std::move(*gates);
+    const auto analysis = analyzers::analyze(runs, spec);
+    return finish(invocation, analysis, runs.front());
+  }
+
+ private:
+  static int report_error(Invocation& invocation, const core::Error& error) {
+    invocation.terminal.error(error);
+    return exit_code_of(error.code);
+  }
+
+  core::Result<RunRequest> prepare(Invocation& invocation) {
+    RunRequest request;
+    auto scenario = find_scenario(scenario_);
+    if (!scenario) return scenario.error();
+    if (ignore_eos_) overrides_.ignore_eos = true;
+    auto resolved = scenarios::apply(std::move(*scenario), overrides_);
+    if (!resolved) return resolved.error();
+    request.scenario = std::move(*resolved);
+    if (auto parsed = parse_lists(request); !parsed) return parsed.error();
+    if (output_ != "text" && output_ != "json") {
+      return core::fail(core::ErrorCode::kInvalid, fmt::format("--output {} is unknown", output_), "use text or json");
+    }
+    if (target_.rfind("http://", 0) != 0 && target_.rfind("https://", 0) != 0) {
+      return core::fail(core::ErrorCode::kInvalid, fmt::format("--target {} is no URL", target_), "write http://host:port");
+    }
+    while (!target_.empty() && target_.back() == '/') target_.pop_back();
+    request.target_url = target_;
+    request.model = model_;
+    request.seed = seed_;
+    request.cell.scenario = request.scenario.name;
+    request.cell.arm = "target";
+    request.cell.block = 1;
+    request.command = invocation.command;
+    request.reset_caches = reset_caches_;
+    if (const char* key = std::getenv("OPENAI_API_KEY"); key != nullptr) request.api_key = key;
+    request.interrupted = &invocation.interrupted;
+    request.on_progress = [&terminal = invocation.terminal, name = request.scenario.name](const LiveStats& live, Duration elapsed) {
+      terminal.progress({fmt::format("{}: {:.0f} s · {} of {} sent · {} in flight · {} done · {} failed", name,
+                                     core::to_seconds(elapsed), live.dispatched, live.planned, live.in_flight, live.finished, live.failed),
+                         fmt::format("  TTFT of the last requests: p50 {:.0f} ms", core::to_ms(live.ttft_p50_recent))});
+    };
+    return request;
+  }
+
+  core::Status parse_lists(RunRequest& request) {
+    std::string errors;
+    for (const auto& text : replicas_) {
+      const auto equals = text.find('=');
+      const std::string url = equals == std::string::npos ? "" : text.substr(equals + 1);
+      if (equals == 0 || (url.rfind("http://", 0) != 0 && url.rfind("https://", 0) != 0)) {
+        errors += fmt::format("--replica {}: write NAME=URL, for example a=http://10.0.0.1:8000/metrics\n", text);
+        continue;
+      }
+      const bool has_path = url.find('/', url.find("://") + 3) != std::string::npos;
+      request.replicas.push_back({text.substr(0, equals), has_path ? url : url + "/metrics"});
+    }
+    for (const auto& text : labels_) {
+      const auto equals = text.find('=');
+      if (equals == std::string::npos || equals == 0) errors += fmt::format("--label {}: write KEY=VALUE\n", text);
+      else request.labels[text.substr(0, equals)] = text.substr(equals + 1);
+    }
+    for (const auto& text : goodput_) {
+      const auto colon = text.find(':');
+      const auto value = colon == std::string::npos ? std::nullopt : core::parse_number(text.substr(colon + 1));
+      const std::string metric = text.substr(0, colon);
+      auto& slo = request.scenario.slo;
+      if (!value || *value <= 0) errors += fmt::format("--goodput {}: write METRIC:MILLISECONDS\n", text);
+      else if (metric == "ttft") slo.ttft_ms = value;
+      else if (metric == "tpot") slo.tpot_ms = value;
+      else if (metric == "e2el" || metric == "e2e") slo.e2e_ms = value;
+      else errors += fmt::format("--goodput {}: {} is not one of ttft, tpot, e2el\n", text, metric);
+    }
+    if (errors.empty()) return {};
+    errors.pop_back();
+    return core::fail(core::ErrorCode::kInvalid, errors);
+  }
+
+  int finish(Invocation& invocation, const analyzers::Analysis& analysis, const Run& run) {
+    if (!out_.empty()) {
+      if (auto written = write_reports(analysis, out_); !written) return report_error(invocation, written.error());
+    }
+    Terminal& terminal = invocation.terminal;
+    terminal.result(output_ == "json" ? reports::render_json(analysis)
+                                      : reports::render_text(analysis, {terminal.stdout_colour(), terminal.ascii(), terminal.width()}));
+    terminal.note(fmt::format("stored as {} in {}", run.manifest.id, store_));
+    if (!out_.empty()) terminal.note(fmt::format("report: {}/report.html", out_));
+    if (run.manifest.status == RunStatus::kAborted) return kExitInterrupted;
+    std::size_t sent = 0, succeeded = 0;
+    for (const auto& record : run.records) {
+      sent += record.outcome != Outcome::kNotSent ? 1 : 0;
+      succeeded += record.outcome == Outcome::kOk ? 1 : 0;
+    }
+    if (sent > 0 && succeeded == 0) {
+      terminal.error(core::fail(core::ErrorCode::kProtocol, fmt::format("every one of the {} requests failed", sent),
+                                run.error_samples.empty() ? "" : "first error: " + run.error_samples.front()));
+      return kExitInvalid;
+    }
+    return exit_code_of(analysis);
+  }
+
+  std::string scenario_, target_, model_, store_ = "gatebench.db", out_, output_ = "text", gates_file_;
+  std::vector<std::string> replicas_, goodput_, gates_, labels_;
+  std::uint64_t seed_ = 1;
+  bool ignore_eos_ = false, reset_caches_ = false;
+  scenarios::Overrides overrides_;
+};
+
+}  // namespace
+
+std::unique_ptr<Verb> make_run_verb() { return std::make_unique<RunVerb>(); }
+
+}  // namespace bench::cli
