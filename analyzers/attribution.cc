@@ -1,0 +1,245 @@
+// Attribution of one run (serial where probed, else decoded), its summary row, and the comparison with headers.
+// Called by analyze() and by attribute(). Headers enter compare_with_headers() and nothing else.
+#include "analyzers/attribution.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "analyzers/analyze.h"
+#include "analyzers/statistics.h"
+
+namespace analyzers {
+namespace {
+
+constexpr double kMaxInconsistentShare = 0.05;
+
+void withdraw(RunAttribution& out, const bench::Run& run, const std::string& why) {
+  out.refusal = why;
+  for (std::size_t i = 0; i < out.of_record.size(); ++i) {
+    Attribution none;
+    if (succeeded(run.records[i])) none.reason = run.manifest.replicas.empty() ? "no scrape" : "inconsistent";
+    out.of_record[i] = none;
+  }
+}
+
+double mean_finishes(const AttributionProblem& problem) {
+  double sum = 0;
+  std::size_t windows = 0;
+  for (const auto& round : problem.rounds) {
+    for (const auto& w : round.windows) {
+      if (!w.known) continue;
+      sum += static_cast<double>(w.count);
+      ++windows;
+    }
+  }
+  return windows == 0 ? 0 : sum / static_cast<double>(windows);
+}
+
+/// Takes over what serial probing proved; the rest stays as decoded.
+void apply_serial(const SerialResult& serial, const bench::Run& run, RunAttribution& out) {
+  for (std::size_t i = 0; i < serial.of_record.size(); ++i) {
+    const auto& s = serial.of_record[i];
+    if (s.replica >= 0) out.of_record[i] = s;
+    // A probe that found a contradiction outweighs a decoded claim.
+    else if (!s.reason.empty() && s.reason != "no scrape" && succeeded(run.records[i])) out.of_record[i] = s;
+  }
+}
+
+}  // namespace
+
+RunAttribution attribute_run(const bench::Run& run, const RunFacts& facts) {
+  RunAttribution out;
+  out.of_record.resize(run.records.size());
+  const AttributionProblem problem = attribution_problem(run, facts);
+  const Decoded decoded = decode(problem);
+  for (std::size_t i = 0; i < problem.candidates.size(); ++i) out.of_record[problem.candidates[i].record] = decoded.of_candidate[i];
+  for (std::size_t i = 0; i < run.records.size(); ++i) {
+    if (succeeded(run.records[i]) && run.records[i].done == core::kNever) out.of_record[i].reason = "no end time";
+  }
+  out.scrape_interval = problem.scrape_interval;
+  out.lambda = mean_finishes(problem);
+  out.totals_known = problem.totals_known;
+  out.extra_finishes = problem.extra_finishes;
+  for (const auto& round : problem.rounds) out.counted_finishes += round.count();
+  if (!problem.refusal.empty()) {
+    withdraw(out, run, problem.refusal);
+    return out;
+  }
+  SerialResult serial;
+  const bool probing = facts.scenario && (facts.scenario->serial_probe || (facts.closed_loop && facts.concurrency == 1));
+  if (probing) {
+    serial = serial_probe(run, facts);
+    apply_serial(serial, run, out);
+  }
+  const auto share = [](std::size_t part, std::size_t of) { return of == 0 ? 0 : static_cast<double>(part) / static_cast<double>(of); };
+  if (decoded.inconsistent_rounds >= 2 && share(decoded.inconsistent_rounds, decoded.rounds_with_candidates) > kMaxInconsistentShare) {
+    withdraw(out, run, "inconsistent: in " + std::to_string(decoded.inconsistent_rounds) + " of " +
+                           std::to_string(decoded.rounds_with_candidates) +
+                           " rounds the counters cannot be explained by our responses: a replica is missing from the list, a URL is "
+                           "another server's, or the gateway holds responses back");
+  } else if (serial.uncounted > 0 && share(serial.uncounted, serial.probes) > kMaxInconsistentShare) {
+    withdraw(out, run, "inconsistent: " + std::to_string(serial.uncounted) + " of " + std::to_string(serial.probes) +
+                           " probes were counted by no listed replica: one is missing from the list");
+  }
+  return out;
+}
+
+std::vector<Attribution> attribute(const bench::Run& run) { return attribute_run(run, facts_of(run)).of_record; }
+
+HeaderComparison compare_with_headers(const std::vector<const bench::Run*>& runs, const std::vector<const RunAttribution*>& attributions) {
+  HeaderComparison out;
+  std::map<std::pair<std::string, std::string>, std::size_t> votes;  // (replica's key, header value)
+  std::map<std::string, std::string> display;
+  std::set<std::string> values;
+  const auto each = [&](const auto& visit) {
+    for (std::size_t k = 0; k < runs.size(); ++k) {
+      const auto& run = *runs[k];
+      for (std::size_t i = 0; i < run.records.size(); ++i) {
+        const auto& claim = attributions[k]->of_record[i];
+        const auto observed = run.records[i].observed_replica;
+        if (claim.replica < 0 || observed >= run.observed_names.size()) continue;
+        const auto& replica = run.manifest.replicas[static_cast<std::size_t>(claim.replica)];
+        // A restarted stack has new ports: its replicas are others even under an old name.
+        const std::string& key = replica.metrics_url.empty() ? replica.name : replica.metrics_url;
+        display[key] = replica.name;
+        visit(key, run.observed_names[observed]);
+      }
+    }
+  };
+  each([&](const std::string& key, const std::string& value) {
+    ++votes[{key, value}];
+    values.insert(value);
+  });
+  std::vector<std::pair<std::size_t, std::pair<std::string, std::string>>> ranked;
+  for (const auto& entry : votes) ranked.emplace_back(entry.second, entry.first);
+  std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::map<std::string, std::string> value_of;
+  std::set<std::string> used;
+  for (const auto& entry : ranked) {
+    const std::string& key = entry.second.first;
+    const std::string& value = entry.second.second;
+    if (value_of.count(key) != 0 || used.count(value) != 0) continue;
+    value_of[key] = value;
+    used.insert(value);
+    out.name_of_replica[display[key]] = value;
+  }
+  out.comparable = values.size() > 1 || display.size() <= 1;
+  each([&](const std::string& key, const std::string& value) {
+    ++out.compared;
+    const auto it = value_of.find(key);
+    out.wrong += it != value_of.end() && it->second == value ? 0 : 1;
+  });
+  return out;
+}
+
+namespace {
+
+void count_claims(const bench::Run& run, const RunAttribution& attribution, AttributionRow& row) {
+  for (std::size_t i = 0; i < run.records.size(); ++i) {
+    if (!succeeded(run.records[i])) continue;
+    ++row.responses;
+    const auto& claim = attribution.of_record[i];
+    if (claim.replica >= 0) {
+      ++row.attributed;
+      ++row.methods[claim.method];
+    } else {
+      ++row.ambiguous;
+      ++row.ambiguous_reasons[claim.reason];
+    }
+  }
+}
+
+void add_totals(const bench::Run& run, const RunFacts& facts, std::vector<std::pair<std::string, double>>& totals) {
+  for (std::size_t r = 0; r < facts.counters.size(); ++r) {
+    const auto& span = facts.counters[r];
+    if (!span.usable()) continue;
+    const auto before = finished_count(span.first->values);
+    const auto after = finished_count(span.last->values);
+    if (!before || !after) continue;
+    const std::string& name = run.manifest.replicas[r].name;
+    const auto it = std::find_if(totals.begin(), totals.end(), [&](const auto& t) { return t.first == name; });
+    if (it == totals.end()) totals.emplace_back(name, *after - *before);
+    else it->second += *after - *before;
+  }
+}
+
+void judge_row(AttributionRow& row, const std::string& refusal) {
+  if (!refusal.empty() && row.attributed == 0) {
+    row.verdict = "none";
+    row.reason = refusal;
+  } else if (row.responses == 0) {
+    row.verdict = "none";
+    row.reason = "no request succeeded";
+  } else if (row.attributed == row.responses) {
+    row.verdict = "exact";
+  } else {
+    row.verdict = row.attributed == 0 ? "none" : "partial";
+    std::string most;
+    std::size_t most_count = 0;
+    for (const auto& entry : row.ambiguous_reasons) {
+      if (entry.second > most_count) {
+        most = entry.first;
+        most_count = entry.second;
+      }
+    }
+    row.reason = std::to_string(row.ambiguous) + " of " + std::to_string(row.responses) + " responses are ambiguous, most often: " + most;
+    if (!refusal.empty()) row.reason += "; in a part of the runs nothing is claimed: " + refusal;
+  }
+}
+
+}  // namespace
+
+AttributionRow attribution_row(const std::vector<const bench::Run*>& runs, const std::vector<const RunFacts*>& facts,
+                               const std::vector<const RunAttribution*>& attributions) {
+  AttributionRow row;
+  std::string refusal;
+  std::vector<double> lambdas;
+  std::vector<double> intervals;
+  std::int64_t extra = 0;
+  std::int64_t counted = 0;
+  std::int64_t abandoned = 0;
+  bool totals = !runs.empty();
+  for (std::size_t k = 0; k < runs.size(); ++k) {
+    const auto& a = *attributions[k];
+    count_claims(*runs[k], a, row);
+    add_totals(*runs[k], *facts[k], row.replica_totals);
+    if (refusal.empty()) refusal = a.refusal;
+    if (a.scrape_interval.count() > 0) {
+      lambdas.push_back(a.lambda);
+      intervals.push_back(core::to_ms(a.scrape_interval));
+    }
+    totals = totals && a.totals_known;
+    extra += a.extra_finishes;
+    counted += a.counted_finishes;
+    for (const auto& r : runs[k]->records) abandoned += was_sent(r) && !succeeded(r) ? 1 : 0;
+  }
+  row.coverage_ratio = proportion(row.attributed, row.responses, "request succeeded");
+  const auto comparison = compare_with_headers(runs, attributions);
+  if (comparison.compared > 0 && comparison.comparable) {
+    row.compared = comparison.compared;
+    row.wrong = comparison.wrong;
+  }
+  if (lambdas.empty()) {
+    row.lambda = unmeasured("no scrapes");
+    row.scrape_interval_ms = unmeasured("no scrapes");
+  } else {
+    row.lambda = measured(moments(lambdas).mean, "mean finishes per replica and round", lambdas.size());
+    std::sort(intervals.begin(), intervals.end());
+    row.scrape_interval_ms = measured(intervals[(intervals.size() - 1) / 2], "median between rounds", intervals.size());
+  }
+  if (!totals || counted <= 0) {
+    row.foreign_ratio = unmeasured("the scrapes do not bracket every run, or a counter was reset");
+  } else {
+    // Requests that we gave up on may have finished all the same: they are not foreign.
+    const auto foreign = std::max<std::int64_t>(0, extra - abandoned);
+    row.foreign_ratio = measured(static_cast<double>(foreign) / static_cast<double>(counted), "exact count", static_cast<std::size_t>(counted));
+  }
+  judge_row(row, refusal);
+  if (comparison.compared > 0 && !comparison.comparable) {
+    row.reason += std::string(row.reason.empty() ? "" : "; ") + "the header gives all replicas one name, so nothing is compared with it";
+  }
+  return row;
+}
+
+}  // namespace analyzers
