@@ -43,6 +43,7 @@ struct PromptSpec {
   std::vector<std::string> texts;
   std::uint32_t tokens = 0;
   std::uint32_t groups = 0, prefix_tokens = 0, suffix_tokens = 0;
+  bool one_group = false;                         ///< literal: all of them form one prefix group (they start alike)
   std::vector<std::uint32_t> cycle_extra_tokens;  ///< added in turn: a watermark by length; empty: none
 };
 
@@ -58,7 +59,7 @@ struct Workload {
   double weight = 1.0;
   PromptSpec prompt;
   OutputSpec output;
-  Duration think_time{};          ///< closed loop sessions: pause after a response before the slot is due again
+  Duration think_time{};          ///< closed loop: pause after a response before its slot is due again
 };
 
 struct Slo {

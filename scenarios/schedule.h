@@ -24,7 +24,8 @@ struct PlannedRequest {
   std::uint32_t extra_tokens = 0;  ///< watermark offset
   std::uint64_t prompt_seed = 0;   ///< seed of the request's own text
   std::uint64_t prefix_seed = 0;   ///< seed of its group's prefix; 0: none
-  std::uint64_t prompt_digest = 0; ///< XXH64 of the rendered prompt
+  std::uint64_t prompt_digest = 0; ///< names the text: over all that render_prompt() works from, not over its bytes
+                                   ///< (200,000 prompts of 1,600 tokens would take many seconds to render)
 };
 
 struct Schedule {

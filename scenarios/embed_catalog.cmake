@@ -1,0 +1,12 @@
+# Writes OUTPUT, a .cc that holds every FILES entry (separated by |) as a raw string. Run at build time by cmake -P.
+string(REPLACE "|" ";" files "${FILES}")
+set(text "// Generated from catalog/*.json. Do not edit.\n#include \"scenarios/catalog.h\"\n\n#include <array>\n\n")
+string(APPEND text "namespace scenarios {\nnamespace {\n\nconstexpr std::array kEntries{\n")
+foreach(file IN LISTS files)
+  get_filename_component(name "${file}" NAME_WE)
+  file(READ "${file}" json)
+  string(APPEND text "    CatalogEntry{\"${name}\", R\"~json~(${json})~json~\"},\n")
+endforeach()
+string(APPEND text "};\n\n}  // namespace\n\nstd::span<const CatalogEntry> catalog_entries() { return kEntries; }\n\n")
+string(APPEND text "}  // namespace scenarios\n")
+file(WRITE "${OUTPUT}" "${text}")
