@@ -10,6 +10,7 @@
 #include "bench/cli/files.h"
 #include "bench/cli/local_stack.h"
 #include "bench/cli/verb.h"
+#include "core/text.h"
 #include "reports/render.h"
 
 namespace bench::cli {
@@ -81,7 +82,8 @@ class DemoVerb final : public Verb {
     spec.name = "Pattern 1 against Pattern 3 (simulated)";
     spec.arms = demo_arms();
     spec.gates = std::move(*gates);
-    const ExperimentInfo info{spec.id, spec.name, "", analyzers::to_json(spec)};
+    const auto since_epoch = std::chrono::system_clock::now().time_since_epoch();
+    const ExperimentInfo info{spec.id, spec.name, core::rfc3339_utc(std::chrono::duration<double>(since_epoch).count()), analyzers::to_json(spec)};
     if (auto saved = (*store)->save_experiment(info); !saved) return saved.error();
 
     ExperimentRunner runner(context(invocation, *stacks, spec.id, **store, *plan, started));
