@@ -47,6 +47,9 @@ class LoadEngine {
   /// Dispatches what is due. Call it at next_due() and after every transport event that freed a slot (the engine asks
   /// for that by next_due() <= now).
   void advance(TimePoint now);
+  /// Closed loop: free slots that would be due earlier become due at `at`. A serial probe's scrapes come between two
+  /// requests, and their time is nobody's lag.
+  void postpone_free_slots(TimePoint at);
   /// No more dispatching; what is in flight may finish. The rest of the schedule stays kNotSent.
   void stop_dispatching();
   /// Cancels what is in flight: records kCancelled.
@@ -57,9 +60,15 @@ class LoadEngine {
   /// Called when a request has ended (after its record is final), e.g. for event-driven scrapes.
   std::function<void(const RequestRecord&)> on_record;
 
+  /// Records by schedule index, final only after their on_record; and all token events so far. For writing ahead.
+  [[nodiscard]] const std::vector<RequestRecord>& records() const;
+  [[nodiscard]] const std::vector<TokenEvent>& token_events() const;
+  [[nodiscard]] const std::vector<std::string>& observed_names() const;
+
   [[nodiscard]] LiveStats live() const;
-  /// Moves records (only of dispatched requests plus, for schedules with a fixed count, kNotSent ones), token events and
-  /// observed names out.
+  /// Moves records, token events, observed names and error samples out, and fills what the engine knows of the client's
+  /// health (send lag, token events, exhaustion, peak in flight). Planned requests that were never dispatched are left
+  /// out of a closed loop that had a duration, and are kNotSent records everywhere else.
   void take(Run& run);
 
  private:
