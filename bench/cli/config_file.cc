@@ -28,24 +28,29 @@ std::string env_name(std::string_view option) {
 
 std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
 
-bool is_known_verb(std::string_view key) {
-  static constexpr std::string_view kVerbs[] = {"demo", "stack", "replica", "router", "run", "compare",
-                                                "report", "gate", "runs", "schema", "version"};
-  return std::find(std::begin(kVerbs), std::end(kVerbs), key) != std::end(kVerbs);
+bool contains(const std::vector<std::string>& names, std::string_view name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-void read_object(const Json& object, const OptionTable& table, bool own_section, const std::string& at, Source& source,
-                 std::string& errors) {
+std::string suggestion(std::string_view word, const std::vector<std::string>& names) {
+  const std::vector<std::string_view> views(names.begin(), names.end());
+  const auto near = core::did_you_mean(word, views);
+  return near ? fmt::format("; did you mean \"{}\"?", *near) : "";
+}
+
+void read_object(const Json& object, const OptionTable& table, const KnownNames& known, bool own_section, const std::string& at,
+                 Source& source, std::string& errors) {
   for (const auto& [key, value] : object.items()) {
     const auto& entries = table.entries();
     const auto entry = std::find_if(entries.begin(), entries.end(), [&, name = key](const OptionEntry& e) { return e.name == name; });
     if (entry == entries.end() || entry->secret) {
-      if (!own_section) continue;  // another verb's option
-      std::vector<std::string_view> names;
-      for (const auto& known : entries) names.push_back(known.name);
-      const auto near = core::did_you_mean(key, names);
-      errors += fmt::format("{}: {}.{} is not an option{}\n", source.name, at, key,
-                            near ? fmt::format("; did you mean \"{}\"?", *near) : "");
+      if (!own_section && contains(known.options, key)) continue;  // another verb's option
+      std::vector<std::string> names = known.options;
+      if (own_section) {
+        names.clear();
+        for (const auto& own : entries) names.push_back(own.name);
+      }
+      errors += fmt::format("{}: {}.{} is not an option{}\n", source.name, at, key, suggestion(key, names));
       continue;
     }
     if (value.is_array()) {
@@ -58,8 +63,8 @@ void read_object(const Json& object, const OptionTable& table, bool own_section,
   }
 }
 
-bool read_file(const std::string& path, bool must_exist, const OptionTable& table, std::string_view verb,
-               std::vector<Source>& sources, std::string& errors) {
+bool read_file(const std::string& path, bool must_exist, const OptionTable& table, const KnownNames& known,
+               std::string_view verb, std::vector<Source>& sources, std::string& errors) {
   std::ifstream file(path);
   if (!file) {
     if (must_exist) errors += fmt::format("{}: cannot be read\n", path);
@@ -75,16 +80,16 @@ bool read_file(const std::string& path, bool must_exist, const OptionTable& tabl
   Source own{path, {}}, shared{path, {}};
   for (const auto& [key, value] : document.items()) {
     if (value.is_object() && key == verb) {
-      read_object(value, table, true, "$." + key, own, errors);
-    } else if (value.is_object() && !is_known_verb(key)) {
-      errors += fmt::format("{}: $.{} is no verb of gatebench\n", path, key);
+      read_object(value, table, known, true, "$." + key, own, errors);
+    } else if (value.is_object() && !contains(known.verbs, key)) {
+      errors += fmt::format("{}: $.{} is no verb of gatebench{}\n", path, key, suggestion(key, known.verbs));
     }
   }
   Json top = Json::object();
   for (const auto& [key, value] : document.items()) {
     if (!value.is_object()) top[key] = value;
   }
-  read_object(top, table, false, "$", shared, errors);
+  read_object(top, table, known, false, "$", shared, errors);
   sources.push_back(std::move(own));
   sources.push_back(std::move(shared));
   return true;
@@ -135,7 +140,7 @@ struct Store {
 
 }  // namespace
 
-core::Status resolve_options(const OptionTable& table, std::string_view verb,
+core::Status resolve_options(const OptionTable& table, std::string_view verb, const KnownNames& known,
                              const std::map<std::string, std::vector<std::string>>& given) {
   std::string errors;
   std::vector<Source> sources{{"command line", given}};
@@ -150,13 +155,14 @@ core::Status resolve_options(const OptionTable& table, std::string_view verb,
   const std::string config = from_flag != given.end() ? from_flag->second.back()
                              : from_env != environment.values.end() ? from_env->second.back() : "";
   sources.push_back(std::move(environment));
-  if (!config.empty()) read_file(config, true, table, verb, sources, errors);
-  read_file("gatebench.json", false, table, verb, sources, errors);
+  if (!config.empty()) read_file(config, true, table, known, verb, sources, errors);
+  read_file("gatebench.json", false, table, known, verb, sources, errors);
   const char* xdg = std::getenv("XDG_CONFIG_HOME");
   const char* home = std::getenv("HOME");
   const std::string base = xdg != nullptr && *xdg != '\0' ? xdg : home != nullptr ? std::string(home) + "/.config" : "";
-  if (!base.empty()) read_file(base + "/gatebench/config.json", false, table, verb, sources, errors);
+  if (!base.empty()) read_file(base + "/gatebench/config.json", false, table, known, verb, sources, errors);
   for (const auto& entry : table.entries()) {
+    bool filled = false;
     for (const auto& source : sources) {
       const auto found = source.values.find(entry.name);
       if (found == source.values.end() || found->second.empty()) continue;
@@ -164,7 +170,12 @@ core::Status resolve_options(const OptionTable& table, std::string_view verb,
       if (!problem.empty()) {
         errors += fmt::format("{}: {}{} {}\n", source.name, entry.positional ? "" : "--", entry.name, problem);
       }
+      filled = true;
       break;
+    }
+    if (entry.required && !filled) {
+      errors += entry.positional ? fmt::format("{} is missing: {}\n", entry.name, entry.help)
+                                 : fmt::format("--{} is missing: {}\n", entry.name, entry.help);
     }
   }
   if (errors.empty()) return {};

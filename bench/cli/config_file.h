@@ -13,8 +13,12 @@
 namespace bench::cli {
 
 /// Fills every target of the table. `given`: what flags said, by option name. A configuration file is an object of
-/// option names (for every verb that has them) and of verb names with objects of option names.
-core::Status resolve_options(const OptionTable& table, std::string_view verb,
+/// option names (for every verb that has them) and of verb names with objects of option names. `known`: verbs and the
+/// option names of all verbs. A required option that nobody gave is an error too.
+struct KnownNames {
+  std::vector<std::string> verbs, options;
+};
+core::Status resolve_options(const OptionTable& table, std::string_view verb, const KnownNames& known,
                              const std::map<std::string, std::vector<std::string>>& given);
 
 }  // namespace bench::cli

@@ -34,7 +34,6 @@ void add_entry(CLI::App& app, const OptionEntry& entry, std::map<std::string, st
       option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     }
   }
-  if (entry.required) option->required();
   if (entry.hidden) option->group("");
 }
 
@@ -89,6 +88,22 @@ std::string overview(std::span<const std::unique_ptr<Verb>> verbs) {
 
 }  // namespace
 
+namespace {
+
+/// Names of all verbs and of all their options: what a configuration file may hold.
+KnownNames known_names() {
+  KnownNames names;
+  for (const auto& verb : make_verbs()) {
+    OptionTable table;
+    verb->declare(table);
+    names.verbs.emplace_back(verb->name());
+    for (const auto& entry : table.entries()) names.options.push_back(entry.name);
+  }
+  return names;
+}
+
+}  // namespace
+
 int dispatch(int argc, char** argv, std::span<const std::unique_ptr<Verb>> verbs, const std::atomic<bool>& interrupted) {
   Terminal terminal;
   const std::string_view first = argc > 1 ? argv[1] : "";
@@ -121,7 +136,7 @@ int dispatch(int argc, char** argv, std::span<const std::unique_ptr<Verb>> verbs
   } catch (const CLI::ParseError& error) {
     return print_parse_error(terminal, error, app, verbs, first, true);
   }
-  if (const auto resolved = resolve_options(table, verb->name(), given); !resolved) {
+  if (const auto resolved = resolve_options(table, verb->name(), known_names(), given); !resolved) {
     terminal.error(resolved.error());
     return kExitUsage;
   }

@@ -84,9 +84,16 @@ TEST(CommandLineTest, AllErrorsOfAScenarioFileAreListedWithTheirPaths) {
 
 TEST(CommandLineTest, OptionsComeFromFlagsThenEnvironmentThenFiles) {
   const ScratchFolder folder;
+  Process nothing({"run", "hello"}, folder.path());
+  EXPECT_EQ(nothing.wait(), 2);
+  EXPECT_NE(nothing.errors.find("--target is missing"), std::string::npos) << nothing.errors;
   std::ofstream(folder.file("gatebench.json")) << R"({"run":{"target":"http://127.0.0.1:9"},"sed":3})";
+  Process typo({"run", "hello"}, folder.path());
+  EXPECT_EQ(typo.wait(), 2);
+  EXPECT_NE(typo.errors.find("$.sed is not an option; did you mean \"seed\"?"), std::string::npos) << typo.errors;
+  std::ofstream(folder.file("gatebench.json")) << R"({"run":{"target":"http://127.0.0.1:9"},"seed":3})";
   Process from_file({"run", "hello"}, folder.path());
-  EXPECT_EQ(from_file.wait(), 2) << "a required option is required on the command line, in the environment or in a file";
+  EXPECT_EQ(from_file.wait(), 6) << from_file.errors;
   std::ofstream(folder.file("bad.json")) << R"({"run":{"tagret":"http://127.0.0.1:9"}})";
   Process bad({"run", "hello", "--target", "http://127.0.0.1:9", "--config", folder.file("bad.json")}, folder.path());
   EXPECT_EQ(bad.wait(), 2);
