@@ -35,5 +35,11 @@ enum class Policy {
   if (name == "improved") return RouterMode::kImproved;
   return std::nullopt;
 }
+[[nodiscard]] constexpr std::optional<Policy> policy_of(std::string_view name) {
+  for (const auto policy : {Policy::kConfig, Policy::kRandom, Policy::kRoundRobin}) {
+    if (name == name_of(policy)) return policy;
+  }
+  return std::nullopt;
+}
 
 }  // namespace router

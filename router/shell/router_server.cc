@@ -28,7 +28,8 @@ PipelineOptions pipeline_options(const RouterOptions& options) {
   result.mode = options.mode;
   result.policy = options.policy;
   result.seed = options.seed;
-  result.stale_after = options.stale_after;
+  // With slow polling a value is not stale before a few polls have failed.
+  result.stale_after = std::max(options.stale_after, 4 * options.poll_interval);
   return result;
 }
 

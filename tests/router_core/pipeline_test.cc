@@ -261,6 +261,13 @@ TEST(Pipeline, AFallbackThatServedHoldsTheBlocks) {
   EXPECT_EQ(pipeline.prefix_index().size(1), 3u);
 }
 
+TEST(Pipeline, ModeAndPolicyNames) {
+  for (const auto mode : {RouterMode::kEpp, RouterMode::kImproved}) EXPECT_EQ(router_mode_of(name_of(mode)), mode);
+  for (const auto policy : {Policy::kConfig, Policy::kRandom, Policy::kRoundRobin}) EXPECT_EQ(policy_of(name_of(policy)), policy);
+  EXPECT_FALSE(policy_of("roundrobin").has_value());
+  EXPECT_FALSE(router_mode_of("EPP").has_value());
+}
+
 TEST(Pipeline, PoliciesIgnoreTheConfiguration) {
   const auto endpoints = fresh(3);
   Pipeline robin(builtin("default"), options(RouterMode::kImproved, Policy::kRoundRobin));
