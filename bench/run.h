@@ -63,6 +63,7 @@ struct RunManifest {
   std::string scenario_json;   ///< resolved scenario, canonical JSON
   std::string schedule_digest; ///< hex64
   std::uint64_t seed = 0;
+  std::uint64_t cell_salt = 0;  ///< plan(scenario, seed, cell_salt) gives the schedule again
   bool virtual_time = false;
   std::vector<ReplicaInfo> replicas;
   std::string router_mode;     ///< "improved", "epp", "random", …; empty: unknown
