@@ -2,6 +2,8 @@
 // Called by the command line for a single run, an experiment, and when a stored one is judged again.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -21,7 +23,7 @@ struct ArmInfo {
 
 /// One acceptance gate as configured (reports.md §3.2). metric names: MetricRow::metric of an arm's summary, or
 /// "scaling.throughput_ratio", "scaling.efficiency_ratio", "attribution.coverage_ratio", "attribution.wrong",
-/// "stickiness_ratio", "prefix_hit_ratio", "failed_ratio", "spread.uniformity_p".
+/// "stickiness_ratio", "prefix_hit_ratio", "failed_ratio", "spread.uniformity_p"; known_metrics() lists all.
 struct Gate {
   std::string id, scenario, arm, baseline;  ///< baseline non-empty: candidate/baseline ratio
   std::string metric, op;                   ///< "<=", "<", ">=", ">"
@@ -30,6 +32,7 @@ struct Gate {
   std::string rule;                         ///< "run_t", "run_sign", "paired_t", "binomial_exact", "point"
   std::optional<Verdict> expect;
   bool warn_only = false;
+  std::uint32_t min_repeats = 0;            ///< blocks wanted; 0: the rule's own (run_t and run_sign 5, paired_t 3)
 };
 
 struct ExperimentSpec {
@@ -37,6 +40,9 @@ struct ExperimentSpec {
   std::vector<ArmInfo> arms;
   std::vector<Gate> gates;
 };
+
+/// Every metric name that a gate may use, sorted.
+[[nodiscard]] const std::vector<std::string>& known_metrics();
 
 /// Strict parse of a gates file; all errors with their JSON path.
 core::Result<std::vector<Gate>> parse_gates(std::string_view json, std::string_view source);
