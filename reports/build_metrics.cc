@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "reports/build.h"
+#include "reports/selection.h"
 
 namespace reports {
 namespace {
@@ -116,17 +117,6 @@ Table counts_table(const Context& context, const std::vector<std::string>& scena
   return table;
 }
 
-constexpr std::size_t kSmallTest = 36;  ///< fewer samples than a p90 needs
-
-/// A scenario of few requests, next to one of many: its figures stand in one short table.
-bool is_small(const Context& context, std::string_view scenario) {
-  if (context.scenarios.size() < 2) return false;
-  for (const std::size_t at : arms_of(context, scenario)) {
-    if (context.analysis.arms[at].counts.scheduled >= kSmallTest) return false;
-  }
-  return true;
-}
-
 Table small_tests_table(const Context& context, const std::vector<std::string>& scenarios) {
   Table table;
   table.caption = "Tests of a few requests each: means, because no percentile is worth its name here";
@@ -212,7 +202,7 @@ Drawing survival_drawing(const Context& context, std::string_view scenario, std:
       x.add(point.first);
     }
     if (curve.points.size() < 2 || end > kDrawnTail) continue;
-    plot.y.min = std::min(plot.y.min, std::max(end, curve.points.back().second));
+    plot.y.min = std::min(plot.y.min, curve.points.back().second < end * 1.25 ? end : curve.points.back().second);
     drawing.description += fmt::format("{}: median {}. ", name(arm.arm), [&] {
       for (const auto& row : one->quantiles) {
         if (row.name == "p50" && row.estimate.value) return format_figure(*row.estimate.value, Unit::kMs) + " ms";
@@ -264,7 +254,10 @@ Drawing forest_drawing(const Context& context, std::string_view scenario) {
                                  text_cell(std::move(why))});
     better += row.outcome == "better" ? 1U : 0U;
     worse += row.outcome == "worse" ? 1U : 0U;
-    if (forest.rows.size() == kForestRows || !row.ratio.value || *row.ratio.value <= 0) continue;
+    if (forest.rows.size() == kForestRows || !row.ratio.value || !std::isfinite(*row.ratio.value) ||
+        *row.ratio.value <= 0) {
+      continue;
+    }
     std::string label = metric_label(row.metric);
     if (context.arms.size() > 2) label += ", " + clean(row.candidate, 16);
     forest.rows.push_back({label, row.lower_is_better ? "lower is better" : "higher is better", row.ratio.value,
@@ -382,7 +375,7 @@ Section headline_section(const Context& context) {
   section.lead = "Every figure is defined in the glossary. A percentile is printed only where n suffices.";
   std::vector<std::string> few;
   for (const std::string& scenario : context.scenarios) {
-    if (is_small(context, scenario)) {
+    if (is_small_test(context.analysis, scenario)) {
       few.push_back(scenario);
       continue;
     }

@@ -140,7 +140,7 @@ Table spread_table(const Context& context) {
   table.empty = "No distribution over replicas is known.";
   for (std::size_t i = 0; i < context.analysis.arms.size(); ++i) {
     const ArmAnalysis& arm = context.analysis.arms[i];
-    if (arm.replicas.empty()) continue;
+    if (arm.replicas.size() < 2) continue;
     const std::string path = fmt::format("/arms/{}/spread/", i);
     table.rows.push_back({name_cell(arm.scenario), arm_cell(context, arm.arm),
                           estimate_cell(arm.spread.jain, path + "jain_ratio", Unit::kPlain),
@@ -180,7 +180,16 @@ std::string counts_text(const std::map<std::string, std::size_t>& counts) {
   for (const auto& entry : counts) {
     text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name(entry.first), entry.second);
   }
-  return text.empty() ? std::string("\u2014") : clean(text, kSentenceLength);
+  return clean(text, kSentenceLength);
+}
+
+std::string how_text(const AttributionRow& row) {
+  std::string text = counts_text(row.methods);
+  if (!text.empty()) text = "By " + text + ".";
+  const std::string ambiguous = counts_text(row.ambiguous_reasons);
+  if (!ambiguous.empty()) text += (text.empty() ? "" : " ") + ("Ambiguous: " + ambiguous + ".");
+  if (!row.reason.empty()) text += (text.empty() ? "" : " ") + sentence(row.reason);
+  return text;
 }
 
 std::vector<Cell> attribution_row(const Context& context, std::size_t at) {
@@ -203,9 +212,7 @@ std::vector<Cell> attribution_row(const Context& context, std::size_t at) {
           estimate_cell(row.lambda, path + "lambda", Unit::kPlain),
           estimate_cell(row.scrape_interval_ms, path + "scrape_interval_ms", Unit::kMs),
           estimate_cell(row.foreign_ratio, path + "foreign_ratio", Unit::kPercent),
-          text_cell(counts_text(row.methods)),
-          text_cell(counts_text(row.ambiguous_reasons)),
-          text_cell(sentence(row.reason))};
+          text_cell(how_text(row))};
 }
 
 Table totals_table(const Context& context) {
@@ -285,7 +292,7 @@ Section attribution_section(const Context& context) {
   table.caption = "Attribution by scenario and arm";
   table.columns = {{"Scenario", false}, {"Arm", false}, {"Verdict", false}, {"responses", true}, {"attributed", true},
                    {"ambiguous", true}, {"wrong", true}, {"compared", true}, {"\u03BB", true}, {"scrape, ms", true},
-                   {"foreign", true}, {"Methods", false}, {"Ambiguous because", false}, {"Reason", false}};
+                   {"foreign", true}, {"How, and why not all", false}};
   table.empty = "Nothing was attributed.";
   for (std::size_t i = 0; i < context.analysis.attribution.size(); ++i) {
     table.rows.push_back(attribution_row(context, i));

@@ -23,11 +23,11 @@ Drawing timeline_drawing(const Context& context, std::size_t at, std::size_t whi
   const CellAnalysis& cell = context.analysis.cells[at];
   const Series& series = cell.series[which];
   Drawing drawing;
-  drawing.title = fmt::format("{}, {}, {}", name(series.name), name(cell.scenario), name(cell.arm));
+  drawing.title = fmt::format("{}, {}, {}", metric_label(series.name), name(cell.scenario), name(cell.arm));
   drawing.caption = fmt::format("Block {}; the shaded part is the measured window ({}).", cell.block,
                                 cell.window.method.empty() ? "no method stated" : sentence(cell.window.method));
   drawing.data.caption = "The same as a table; every point is in report.json";
-  drawing.data.columns = {{"t, s", true}, {name(series.name), true}};
+  drawing.data.columns = {{"t, s", true}, {metric_label(series.name), true}};
   Plot plot;
   plot.legend = false;
   plot.x = Axis{"seconds", Scale::kLinear, 0, 1, Unit::kSeconds, {}};
@@ -47,10 +47,10 @@ Drawing timeline_drawing(const Context& context, std::size_t at, std::size_t whi
                                  figure_cell(six_digits(series.value[i]), fmt::format("{}value/{}", path, i), Unit::kPlain)});
   }
   if (curve.points.size() < 2) {
-    drawing.empty = fmt::format("{}: fewer than two points, so there is no line.", name(series.name));
+    drawing.empty = fmt::format("{}: fewer than two points, so there is no line.", metric_label(series.name));
     return drawing;
   }
-  drawing.description = fmt::format("{} over {} seconds.", name(series.name), format_figure(plot.x.max, Unit::kSeconds));
+  drawing.description = fmt::format("{} over {} seconds.", metric_label(series.name), format_figure(plot.x.max, Unit::kSeconds));
   plot.curves.push_back(std::move(curve));
   drawing.chart = std::move(plot);
   return drawing;

@@ -81,6 +81,7 @@ Card scaling_card(const Context& context, std::size_t at) {
                            shown ? Tone::kGood : invalid ? Tone::kBad : Tone::kUnsure);
   card.ratio = estimate_cell(row.throughput_ratio, fmt::format("/scaling/{}/throughput_ratio", at), Unit::kTimes);
   card.efficiency = estimate_cell(row.efficiency_ratio, fmt::format("/scaling/{}/efficiency_ratio", at), Unit::kPercent);
+  card.efficiency_label = shown ? "Scaling efficiency" : "Ratio per replica, not a scaling efficiency";
   card.headline = fmt::format("throughput of {} against {}", name(row.candidate), name(row.baseline));
   card.reason = sentence(row.reason);
   card.lines.push_back(line_of(context, row.scenario, row.baseline, row.baseline_saturated));
@@ -128,6 +129,8 @@ std::string sign(std::string_view op) {
   return name(op) + " ";
 }
 
+bool ends_a_sentence(std::string_view text) { return text.ends_with('.') || text.ends_with('!') || text.ends_with('?'); }
+
 std::vector<Cell> gate_row(const GateResult& gate, std::size_t at) {
   const std::string path = fmt::format("/gates/{}", at);
   const Unit unit = gate.baseline.empty() ? unit_of_metric(gate.metric) : Unit::kTimes;
@@ -140,8 +143,8 @@ std::vector<Cell> gate_row(const GateResult& gate, std::size_t at) {
                          : word_cell(fmt::format("expected {}", verdict_word(expected)), "\u2260", Tone::kBad);
   std::string next = sentence(gate.next_action);
   std::string reason = sentence(gate.reason);
-  if (gate.warn_only) reason += reason.empty() ? "Warns only." : " Warns only.";
-  if (!next.empty()) reason += (reason.empty() ? "" : " ") + ("Next: " + next);
+  if (gate.warn_only) reason += reason.empty() ? "Warns only." : ends_a_sentence(reason) ? " Warns only." : ". Warns only.";
+  if (!next.empty()) reason += (reason.empty() ? "Next: " : ends_a_sentence(reason) ? " Next: " : ". Next: ") + next;
   Cell what = text_cell(metric_label(gate.metric));
   what.sub = scope_of(gate);
   return {text_cell(name(gate.id)),
@@ -162,7 +165,7 @@ std::vector<Cell> check_row(const analyzers::ValidityCheck& check, std::size_t a
   Cell limit = figure_cell(check.limit, path + "/limit", unit);
   limit.text = sign(check.op);
   return {text_cell(name(check.id)), text_cell(std::string(family_key(check.family))),
-          figure_cell(check.observed, path + "/observed", unit, check.reason), std::move(limit),
+          figure_cell(check.observed, path + "/observed", unit, "not measured"), std::move(limit),
           verdict_cell(check.verdict), text_cell(sentence(check.reason))};
 }
 

@@ -83,7 +83,7 @@ constexpr std::array<std::pair<Unit, std::string_view>, 8> kUnitKeys{{{Unit::kPl
                                                                       {Unit::kPercent, "percent"},
                                                                       {Unit::kUsd, "usd"}}};
 
-constexpr std::array<std::pair<std::string_view, std::string_view>, 26> kLabels{{
+constexpr std::array<std::pair<std::string_view, std::string_view>, 33> kLabels{{
     {"ttft_ms", "TTFT"},
     {"ttft_from_send_ms", "TTFT from send"},
     {"tpot_ms", "TPOT"},
@@ -110,6 +110,13 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 26> kLabels{
     {"stickiness_ratio", "Stickiness"},
     {"prefix_hit_ratio", "Prefix hit ratio"},
     {"spread.uniformity_p", "Uniformity p"},
+    {"spread.jain", "Jain"},
+    {"spread.jain_vs_random", "Jain against random"},
+    {"spread.affinity", "Affinity"},
+    {"cache.efficiency_ratio", "Cache efficiency"},
+    {"cached_prompt_tokens_ratio", "Cached prompt tokens"},
+    {"in_flight_mean", "Requests in flight, mean"},
+    {"in_flight", "Requests in flight"},
 }};
 
 }  // namespace

@@ -17,7 +17,7 @@ constexpr std::array<std::string_view, kArmStyles> kColours{"#0072B2", "#D55E00"
 constexpr std::array<std::string_view, kArmStyles> kDashes{"", "7 4", "2 3", "9 3 2 3"};
 
 constexpr double kForestWidth = 700, kForestRow = 40, kForestLabel = 170, kForestText = 180, kForestTop = 14;
-constexpr double kBarWidth = 440, kBarRow = 26, kBarLabel = 150, kBarText = 62;
+constexpr double kBarWidth = 440, kBarRow = 26, kBarText = 62;
 constexpr double kHeatLabel = 54, kHeatWidth = 440, kHeatRow = 18, kHeatTop = 26;
 
 void write_legend(const Plot& plot, std::string& out) {
@@ -62,6 +62,15 @@ void write_ratio_axis(const RatioAxis& axis, double bottom, std::string& out) {
     last = x;
     write_text(x, bottom + 16, "middle", fmt::format("{:g}\u00D7", tick), true, out);
   }
+}
+
+constexpr std::size_t kBarLetters = 30;
+
+/// Room for the longest label: letters are about 7 wide at this size.
+double label_width(const Bars& bars) {
+  std::size_t longest = 0;
+  for (const Bar& bar : bars.bars) longest = std::max(longest, characters(bar.label));
+  return std::clamp(7.0 * static_cast<double>(std::min(longest, kBarLetters)) + 14, 60.0, 214.0);
 }
 
 std::string heat_colour(double share) {
@@ -130,20 +139,21 @@ void write_forest(const Forest& forest, std::string& out) {
 Size size_of(const Bars& bars) { return {kBarWidth, kBarRow * static_cast<double>(bars.bars.size()) + 22}; }
 
 void write_bars(const Bars& bars, std::string& out) {
-  const double span = kBarWidth - kBarLabel - kBarText;
+  const double left = label_width(bars);
+  const double span = kBarWidth - left - kBarText;
   const double bottom = kBarRow * static_cast<double>(bars.bars.size());
   double y = 0;
   for (const Bar& bar : bars.bars) {
     const double width = bars.max > 0 ? std::clamp(bar.value / bars.max, 0.0, 1.0) * span : 0;
-    write_text(kBarLabel - 8, y + 17, "end", clean(bar.label, 24), false, out);
+    write_text(left - 8, y + 17, "end", clean(bar.label, kBarLetters), false, out);
     fmt::format_to(std::back_inserter(out),
                    "<rect class=\"f{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" rx=\"2\" fill=\"{}\"/>",
-                   bar.arm % kArmStyles, kBarLabel, y + 5, width, kBarRow - 10, arm_colour(bar.arm));
-    write_text(kBarLabel + width + 6, y + 17, "start", bar.text, true, out);
+                   bar.arm % kArmStyles, left, y + 5, width, kBarRow - 10, arm_colour(bar.arm));
+    write_text(left + width + 6, y + 17, "start", bar.text, true, out);
     y += kBarRow;
   }
   if (!bars.reference || bars.max <= 0) return;
-  const double x = kBarLabel + std::clamp(*bars.reference / bars.max, 0.0, 1.0) * span;
+  const double x = left + std::clamp(*bars.reference / bars.max, 0.0, 1.0) * span;
   fmt::format_to(std::back_inserter(out),
                  "<path class=\"rule\" d=\"M{:.1f} 2V{:.1f}\" stroke=\"#1c2430\" stroke-dasharray=\"3 3\" fill=\"none\"/>", x, bottom);
   write_text(x, bottom + 14, "middle", bars.reference_label, true, out);
@@ -211,9 +221,9 @@ void write_drawing(const Drawing& drawing, PageState& state, std::string& out) {
             const Size size = size_of(chart);
             fmt::format_to(std::back_inserter(out),
                            "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><svg role=\"img\" "
-                           "aria-labelledby=\"g{}t g{}d\" viewBox=\"0 0 {:.0f} {:.0f}\" width=\"100%\" font-size=\"12\" "
+                           "aria-labelledby=\"g{}t g{}d\" viewBox=\"0 0 {:.0f} {:.0f}\" width=\"100%\" style=\"max-width:{:.0f}px\" font-size=\"12\" "
                            "font-family=\"system-ui,sans-serif\"><title id=\"g{}t\">{}</title><desc id=\"g{}d\">{}</desc>",
-                           escape(drawing.title), id, id, size.width, size.height, id, escape(drawing.title), id,
+                           escape(drawing.title), id, id, size.width, size.height, size.width * 1.15, id, escape(drawing.title), id,
                            escape(drawing.description + " " + drawing.caption));
             if constexpr (std::is_same_v<std::decay_t<decltype(chart)>, Plot>) write_plot(chart, out);
             if constexpr (std::is_same_v<std::decay_t<decltype(chart)>, Forest>) write_forest(chart, out);

@@ -64,6 +64,7 @@ background:var(--neutralbg);color:var(--neutral)}
 .pill.unsure{background:var(--unsurebg);color:var(--unsure)}
 .scroll{overflow-x:auto;margin:8px 0}
 table{border-collapse:collapse;width:100%;font-size:14px;line-height:1.4}
+caption span{position:sticky;left:0;display:inline-block;max-width:min(100%,calc(100vw - 32px))}
 caption{text-align:left;color:var(--mute);font-size:13px;padding:6px 0}
 th,td{padding:8px 14px 8px 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--line);overflow-wrap:normal}
 th:last-child,td:last-child{padding-right:4px}
@@ -74,7 +75,7 @@ tbody th,td{max-width:46ch}
 .long{min-width:24ch;overflow-wrap:anywhere}
 table.narrow{width:auto;min-width:min(100%,560px)}table.narrow th,table.narrow td{padding-right:32px}
 table.narrow th:last-child,table.narrow td:last-child{padding-right:4px}
-.arm{white-space:nowrap}.sub{color:var(--mute);font-size:13px}.pills{margin:4px 0 14px}.pills .pill{margin-right:6px}
+.arm,.short{white-space:nowrap}.sub{display:inline-block;min-width:21ch;color:var(--mute);font-size:13px}.pills{margin:4px 0 14px}.pills .pill{margin-right:6px}
 tbody tr:hover{background:var(--soft)}
 .ci{color:var(--mute);font-size:.9em;white-space:nowrap}
 .none{color:var(--mute);font-style:normal}
@@ -88,7 +89,6 @@ figure{min-width:0}
 @media(min-width:900px){.plots.pair{grid-template-columns:minmax(0,2fr) minmax(0,1fr)}}
 .forest svg[role=img]{min-width:560px}
 figcaption p{color:var(--mute);font-size:13px;max-width:72ch}
-.plot svg[role=img]{max-width:560px}.plot.forest svg[role=img]{max-width:none}
 .legend{font-size:13px;margin-top:6px}.legend span{margin-right:14px;white-space:nowrap}
 .swatch{vertical-align:0;flex:none}
 svg{display:inline-block}figure svg[role=img]{display:block;height:auto}

@@ -12,6 +12,7 @@ namespace reports {
 namespace {
 
 constexpr std::size_t kLongText = 34;
+constexpr std::size_t kShortText = 22;
 constexpr std::size_t kNarrowColumns = 4;
 
 std::string_view tone_class(Tone tone) {
@@ -42,6 +43,7 @@ class Notes {
 void write_table_cell(const Cell& cell, const Column& column, bool head, Notes& notes, std::string& out) {
   std::string classes = column.numeric ? "num" : "";
   if (!column.numeric && characters(cell.text) > kLongText) classes += "long";
+  else if (!column.numeric && cell.sub.empty() && characters(cell.text) < kShortText) classes += "short";
   out += head ? "<th scope=\"row\"" : "<td";
   if (!classes.empty()) out += " class=\"" + classes + "\"";
   out += ">";
@@ -76,11 +78,12 @@ void write_card(const Card& card, std::string& out) {
   write_missing_or(card.ratio, out);
   fmt::format_to(std::back_inserter(out), "</p><p class=\"quiet\">{}</p>", escape(card.headline));
   if (card.efficiency.figure) {
-    out += "<p class=\"efficiency\">Scaling efficiency <strong>";
+    fmt::format_to(std::back_inserter(out), "<p class=\"efficiency\">{} <strong>", escape(card.efficiency_label));
     write_cell(card.efficiency, out);
     out += "</strong></p>";
   } else if (!card.efficiency.missing.empty()) {
-    fmt::format_to(std::back_inserter(out), "<p class=\"efficiency\">Scaling efficiency: {}</p>", escape(card.efficiency.missing));
+    fmt::format_to(std::back_inserter(out), "<p class=\"efficiency\">{}: {}</p>", escape(card.efficiency_label),
+                   escape(card.efficiency.missing));
   }
   out += "<dl class=\"lines\">";
   bool ideal = false;
@@ -96,7 +99,7 @@ void write_card(const Card& card, std::string& out) {
     ideal = ideal || line.ideal_share.has_value();
   }
   out += "</dl>";
-  if (ideal) out += "<p class=\"key\">The dark tick marks linear scaling.</p>";
+  if (ideal) out += "<p class=\"key\">The upright tick marks linear scaling.</p>";
   fmt::format_to(std::back_inserter(out), "<p class=\"reason\">{}</p></article>", escape(card.reason));
 }
 
@@ -147,7 +150,7 @@ void write_table(const Table& table, std::string& out) {
   }
   Notes notes;
   fmt::format_to(std::back_inserter(out),
-                 "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table{}><caption>{}</caption><thead><tr>",
+                 "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{}\"><table{}><caption><span>{}</span></caption><thead><tr>",
                  escape(table.caption), table.columns.size() <= kNarrowColumns ? " class=\"narrow\"" : "", escape(table.caption));
   for (const Column& column : table.columns) {
     fmt::format_to(std::back_inserter(out), "<th scope=\"col\"{}><bdi>{}</bdi></th>", column.numeric ? " class=\"num\"" : "",

@@ -52,8 +52,8 @@ Json distribution(const Distribution& of) {
            {"mean", number(of.mean)},   {"stddev", number(of.stddev)}, {"min", number(of.min)},
            {"max", number(of.max)},     {"quantiles", rows(of.quantiles, quantile_row)},
            {"survival", Json{{"at_ms", std::move(at)}, {"above_ratio", std::move(above)}}}};
-  if (!of.mean || !of.stddev || !of.min || !of.max) {
-    out["reason"] = of.n == 0 ? "no samples" : "too few samples for every moment";
+  if (out["mean"].is_null() || out["stddev"].is_null() || out["min"].is_null() || out["max"].is_null()) {
+    out["reason"] = of.n == 0 ? "no samples" : "too few samples for every moment, or one is not a finite number";
   }
   return out;
 }
@@ -190,8 +190,8 @@ Json to_json(const analyzers::CellAnalysis& cell) {
            {"used", cell.used},
            {"purpose", cell.purpose},
            {"status", cell.status}};
-  if (cell.concurrency > 0) out["concurrency"] = number(cell.concurrency);
-  if (cell.offered_rps > 0) out["offered_requests_per_s"] = number(cell.offered_rps);
+  if (std::isfinite(cell.concurrency) && cell.concurrency > 0) out["concurrency"] = number(cell.concurrency);
+  if (std::isfinite(cell.offered_rps) && cell.offered_rps > 0) out["offered_requests_per_s"] = number(cell.offered_rps);
   out["window"] = Json{{"start_s", number(cell.window.start_s)},
                        {"end_s", number(cell.window.end_s)},
                        {"method", cell.window.method}};

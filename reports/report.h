@@ -161,7 +161,7 @@ struct CardLine {
 
 /// The key comparison of one load.
 struct Card {
-  std::string scenario, load, description, headline, reason;
+  std::string scenario, load, description, headline, efficiency_label, reason;
   Cell verdict, ratio, efficiency;
   std::vector<CardLine> lines;
 };
