@@ -178,7 +178,8 @@ Drawing coverage_drawing(const Context& context) {
 std::string counts_text(const std::map<std::string, std::size_t>& counts) {
   std::string text;
   for (const auto& entry : counts) {
-    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name(entry.first), entry.second);
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", name(entry.first),
+                        format_figure(static_cast<double>(entry.second), Unit::kCount));
   }
   return clean(text, kSentenceLength);
 }
@@ -210,9 +211,22 @@ std::vector<Cell> attribution_row(const Context& context, std::size_t at) {
           figure_cell(optional(row.wrong), path + "wrong", Unit::kCount, kNoHeader),
           figure_cell(optional(row.compared), path + "compared", Unit::kCount, kNoHeader),
           estimate_cell(row.lambda, path + "lambda", Unit::kPlain),
-          estimate_cell(row.scrape_interval_ms, path + "scrape_interval_ms", Unit::kMs),
-          estimate_cell(row.foreign_ratio, path + "foreign_ratio", Unit::kPercent),
           text_cell(how_text(row))};
+}
+
+Table scrapes_table(const Context& context) {
+  Table table;
+  table.caption = "Scrapes, and finished requests that this run did not send";
+  table.columns = {{"Scenario", false}, {"Arm", false}, {"scrape interval, ms", true}, {"foreign share", true}};
+  table.empty = "No replica was scraped.";
+  for (std::size_t i = 0; i < context.analysis.attribution.size(); ++i) {
+    const AttributionRow& row = context.analysis.attribution[i];
+    const std::string path = fmt::format("/attribution/{}/", i);
+    table.rows.push_back({name_cell(row.scenario), arm_cell(context, row.arm),
+                          estimate_cell(row.scrape_interval_ms, path + "scrape_interval_ms", Unit::kMs),
+                          estimate_cell(row.foreign_ratio, path + "foreign_ratio", Unit::kPercent)});
+  }
+  return table;
 }
 
 Table totals_table(const Context& context) {
@@ -291,14 +305,14 @@ Section attribution_section(const Context& context) {
   Table table;
   table.caption = "Attribution by scenario and arm";
   table.columns = {{"Scenario", false}, {"Arm", false}, {"Verdict", false}, {"responses", true}, {"attributed", true},
-                   {"ambiguous", true}, {"wrong", true}, {"compared", true}, {"\u03BB", true}, {"scrape, ms", true},
-                   {"foreign", true}, {"How, and why not all", false}};
+                   {"ambiguous", true}, {"wrong", true}, {"compared", true}, {"\u03BB", true}, {"How, and why not all", false}};
   table.empty = "Nothing was attributed.";
   for (std::size_t i = 0; i < context.analysis.attribution.size(); ++i) {
     table.rows.push_back(attribution_row(context, i));
   }
   section.blocks.push_back(std::move(table));
   section.blocks.push_back(Folded{"Exact totals per replica", totals_table(context)});
+  section.blocks.push_back(Folded{"Scrapes and foreign traffic", scrapes_table(context)});
   return section;
 }
 

@@ -138,9 +138,8 @@ std::vector<Cell> gate_row(const GateResult& gate, std::size_t at) {
   Cell limit = figure_cell(gate.limit, path + "/limit", unit, "the limit is not a number");
   limit.text = sign(gate.op);
   const auto expected = gate.expect.value_or(analyzers::Verdict::kPass);
-  Cell expectation = gate.as_expected
-                         ? word_cell("as expected", "\u2713", Tone::kGood)
-                         : word_cell(fmt::format("expected {}", verdict_word(expected)), "\u2260", Tone::kBad);
+  Cell verdict = verdict_cell(gate.verdict);
+  verdict.sub = gate.as_expected ? "as expected" : fmt::format("\u2260 expected {}", verdict_word(expected));
   std::string next = sentence(gate.next_action);
   std::string reason = sentence(gate.reason);
   if (gate.warn_only) reason += reason.empty() ? "Warns only." : ends_a_sentence(reason) ? " Warns only." : ". Warns only.";
@@ -154,8 +153,7 @@ std::vector<Cell> gate_row(const GateResult& gate, std::size_t at) {
           figure_cell(margin.ratio, path + "/margin_ratio", Unit::kPercent,
                       margin.absolute ? "the limit is 0" : "nothing was observed"),
           count_cell(gate.observed.n, path + "/observed/n"),
-          verdict_cell(gate.verdict),
-          std::move(expectation),
+          std::move(verdict),
           text_cell(std::move(reason))};
 }
 
@@ -204,7 +202,7 @@ Section gates_section(const Context& context) {
   Table table;
   table.caption = "Gates, with 95 % intervals unless the gate says otherwise";
   table.columns = {{"Gate", false}, {"Figure and scope", false}, {"Observed", true}, {"Limit", true},
-                   {"Margin", true},   {"n", true},         {"Verdict", false}, {"Expectation", false},
+                   {"Margin", true},   {"n", true},         {"Verdict", false},
                    {"Why, and what next", false}};
   table.empty = "No gates were set, so nothing was judged.";
   for (std::size_t i = 0; i < context.analysis.gates.size(); ++i) {

@@ -142,6 +142,8 @@ void write_bars(const Bars& bars, std::string& out) {
   const double left = label_width(bars);
   const double span = kBarWidth - left - kBarText;
   const double bottom = kBarRow * static_cast<double>(bars.bars.size());
+  std::optional<double> rule;  // bars' figures step aside for it
+  if (bars.reference && bars.max > 0) rule = left + std::clamp(*bars.reference / bars.max, 0.0, 1.0) * span;
   double y = 0;
   for (const Bar& bar : bars.bars) {
     const double width = bars.max > 0 ? std::clamp(bar.value / bars.max, 0.0, 1.0) * span : 0;
@@ -149,14 +151,15 @@ void write_bars(const Bars& bars, std::string& out) {
     fmt::format_to(std::back_inserter(out),
                    "<rect class=\"f{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\" rx=\"2\" fill=\"{}\"/>",
                    bar.arm % kArmStyles, left, y + 5, width, kBarRow - 10, arm_colour(bar.arm));
-    write_text(left + width + 6, y + 17, "start", bar.text, true, out);
+    double text_x = left + width + 6;
+    if (rule && text_x < *rule + 2 && *rule < text_x + 7.0 * static_cast<double>(characters(bar.text))) text_x = *rule + 5;
+    write_text(text_x, y + 17, "start", bar.text, true, out);
     y += kBarRow;
   }
-  if (!bars.reference || bars.max <= 0) return;
-  const double x = left + std::clamp(*bars.reference / bars.max, 0.0, 1.0) * span;
+  if (!rule) return;
   fmt::format_to(std::back_inserter(out),
-                 "<path class=\"rule\" d=\"M{:.1f} 2V{:.1f}\" stroke=\"#1c2430\" stroke-dasharray=\"3 3\" fill=\"none\"/>", x, bottom);
-  write_text(x, bottom + 14, "middle", bars.reference_label, true, out);
+                 "<path class=\"rule\" d=\"M{:.1f} 2V{:.1f}\" stroke=\"#1c2430\" stroke-dasharray=\"3 3\" fill=\"none\"/>", *rule, bottom);
+  write_text(*rule, bottom + 14, "middle", bars.reference_label, true, out);
 }
 
 Size size_of(const Heat& heat) { return {kHeatWidth, kHeatTop + kHeatRow * static_cast<double>(heat.rows.size()) + 42}; }

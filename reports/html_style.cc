@@ -54,11 +54,11 @@ section>.quiet{margin-top:10px}
 .efficiency{font-size:15px;margin-top:6px}
 .lines{margin-top:16px;display:grid;gap:12px}
 .lines dt{font-size:14px}.lines dd{display:grid;grid-template-columns:minmax(80px,1fr) minmax(150px,auto);gap:12px;align-items:center}
-.rate{font-size:14px;text-align:right}
+.rate{font-size:14px;text-align:right}.facts div,.facts dd,.lines div,.lines dd{min-width:0}
 .meter{display:block;border-radius:3px}
 .key{color:var(--mute);font-size:12.5px;margin-top:8px}
 .reason{margin-top:12px;padding-top:12px;border-top:1px solid var(--line);font-size:15px}
-.pill{display:inline-block;white-space:nowrap;font-size:13px;line-height:1.5;font-weight:620;padding:1px 10px;border-radius:12px;
+.pill{display:inline-block;max-width:100%;font-size:13px;line-height:1.5;font-weight:620;padding:1px 10px;border-radius:12px;
 background:var(--neutralbg);color:var(--neutral)}
 .pill.good{background:var(--goodbg);color:var(--good)}.pill.bad{background:var(--badbg);color:var(--bad)}
 .pill.unsure{background:var(--unsurebg);color:var(--unsure)}
@@ -75,7 +75,7 @@ tbody th,td{max-width:46ch}
 .long{min-width:24ch;overflow-wrap:anywhere}
 table.narrow{width:auto;min-width:min(100%,560px)}table.narrow th,table.narrow td{padding-right:32px}
 table.narrow th:last-child,table.narrow td:last-child{padding-right:4px}
-.arm,.short{white-space:nowrap}.sub{display:inline-block;min-width:21ch;color:var(--mute);font-size:13px}.pills{margin:4px 0 14px}.pills .pill{margin-right:6px}
+.arm,.short,td .pill{white-space:nowrap}.sub{display:inline-block;min-width:16ch;color:var(--mute);font-size:13px}.pills{margin:4px 0 14px}.pills .pill{margin-right:6px}
 tbody tr:hover{background:var(--soft)}
 .ci{color:var(--mute);font-size:.9em;white-space:nowrap}
 .none{color:var(--mute);font-style:normal}
@@ -89,7 +89,7 @@ figure{min-width:0}
 @media(min-width:900px){.plots.pair{grid-template-columns:minmax(0,2fr) minmax(0,1fr)}}
 .forest svg[role=img]{min-width:560px}
 figcaption p{color:var(--mute);font-size:13px;max-width:72ch}
-.legend{font-size:13px;margin-top:6px}.legend span{margin-right:14px;white-space:nowrap}
+.legend{font-size:13px;margin-top:6px}.legend span{display:inline-block;margin-right:14px;max-width:100%}
 .swatch{vertical-align:0;flex:none}
 svg{display:inline-block}figure svg[role=img]{display:block;height:auto}
 pre{margin:0;padding:14px 16px;background:var(--soft);border-radius:8px;font-size:13.5px;line-height:1.5;white-space:pre-wrap}

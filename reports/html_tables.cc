@@ -103,6 +103,10 @@ void write_card(const Card& card, std::string& out) {
   fmt::format_to(std::back_inserter(out), "<p class=\"reason\">{}</p></article>", escape(card.reason));
 }
 
+void write_sub(const Cell& cell, std::string& out) {
+  if (!cell.sub.empty()) out += "<br><span class=\"sub\"><bdi>" + escape(cell.sub) + "</bdi></span>";
+}
+
 }  // namespace
 
 void write_figure(const Figure& figure, std::string& out) {
@@ -116,7 +120,10 @@ void write_pill(const Cell& cell, std::string& out) {
 }
 
 void write_cell(const Cell& cell, std::string& out) {
-  if (!cell.symbol.empty()) return write_pill(cell, out);
+  if (!cell.symbol.empty()) {
+    write_pill(cell, out);
+    return write_sub(cell, out);
+  }
   if (cell.arm) out += "<span class=\"arm\">" + swatch(*cell.arm) + " ";
   if (cell.figure) {
     out += escape(cell.text);
@@ -139,7 +146,7 @@ void write_cell(const Cell& cell, std::string& out) {
   if (cell.code) out += "<code>" + escape(cell.text) + "</code>";
   else out += "<bdi>" + escape(cell.text) + "</bdi>";
   if (cell.arm) out += "</span>";
-  if (!cell.sub.empty()) out += "<br><span class=\"sub\"><bdi>" + escape(cell.sub) + "</bdi></span>";
+  write_sub(cell, out);
 }
 
 void write_table(const Table& table, std::string& out) {
