@@ -217,10 +217,10 @@ class GateJudge {
 
   void apply(const Figure& f) {
     if (f.point) result_.observed = measured(*f.point, rule(), f.values.empty() ? 1 : f.values.size());
+    else result_.observed = unmeasured(!f.missing.empty() ? f.missing : !f.invalid.empty() ? f.invalid : "not measured");
     if (!f.invalid.empty()) return set(Verdict::kInvalid, "not judged, the run is not valid for this figure: " + f.invalid, "repeat the run on a quieter or larger client");
     if (!f.missing.empty() || !f.point) {
-      result_.observed = unmeasured(f.missing);
-      return set(Verdict::kInvalid, "no data: " + f.missing, "measure this figure, or drop the gate");
+      return set(Verdict::kInvalid, "no data: " + (f.missing.empty() ? result_.observed.reason : f.missing), "measure this figure, or drop the gate");
     }
     const std::string name = rule();
     if (name == "point") apply_point(f);

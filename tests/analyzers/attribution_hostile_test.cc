@@ -165,8 +165,9 @@ TEST(AttributionHostile, FailedRequestsAreNeverAttributedAndMayHaveFinishedOnThe
   const auto row = attribution_row({&made.run}, {&facts}, {&result});
   std::size_t wrong = 0;
   for (std::size_t i = 0; i < result.of_record.size(); ++i) {
-    if (i % 10 == 0) EXPECT_EQ(result.of_record[i].replica, -1);
-    else wrong += result.of_record[i].replica >= 0 && result.of_record[i].replica != made.truth[i] ? 1 : 0;
+    if (i % 10 == 0) {
+      EXPECT_EQ(result.of_record[i].replica, -1);
+    } else wrong += result.of_record[i].replica >= 0 && result.of_record[i].replica != made.truth[i] ? 1 : 0;
   }
   EXPECT_EQ(wrong, 0u);
   EXPECT_EQ(row.responses, 360u);
