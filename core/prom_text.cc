@@ -127,8 +127,14 @@ std::string PromWriter::number(double value) {
   if (std::isnan(value)) return "NaN";
   if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
   std::string text = fmt::format("{}", value);
-  if (text.find_first_of(".e") == std::string::npos) text += ".0";
-  return text;
+  if (text.find('e') != std::string::npos) return text;
+  const auto dot = text.find('.');
+  const std::size_t digits = dot == std::string::npos ? text.size() : dot;
+  if (value < 1e6 || digits <= 6) return dot == std::string::npos ? text + ".0" : text;
+  // prometheus_client writes more than six integer digits as d.ddde+NN.
+  std::string mantissa = text.substr(0, 1) + "." + text.substr(1, digits - 1) + (dot == std::string::npos ? "" : text.substr(dot + 1));
+  mantissa.erase(mantissa.find_last_not_of("0.") + 1);
+  return fmt::format("{}e+{:02}", mantissa, digits - 1);
 }
 
 }  // namespace core

@@ -1,7 +1,9 @@
 #include "core/net/arrival_clock.h"
 
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #include <array>
 #include <cstring>
@@ -51,7 +53,8 @@ ArrivalStamp ArrivalClock::peek(int fd, TimePoint now) {
   message.msg_iovlen = 1;
   message.msg_control = control.data();
   message.msg_controllen = control.size();
-  const ssize_t size = recvmsg(fd, &message, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
+  // Not recvmsg(): sanitizers' wrappers take iov_len for bytes that will be written, and nothing is.
+  const auto size = syscall(SYS_recvmsg, fd, &message, MSG_PEEK | MSG_TRUNC | MSG_DONTWAIT);
   if (size <= 0) return {now, false, false};
   for (cmsghdr* item = CMSG_FIRSTHDR(&message); item != nullptr; item = CMSG_NXTHDR(&message, item)) {
     if (item->cmsg_level != SOL_SOCKET || item->cmsg_type != SO_TIMESTAMPNS) continue;

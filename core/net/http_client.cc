@@ -37,7 +37,7 @@ struct Slot {
   TransferId id = 0;
   CURL* easy = nullptr;
   TransferSink* sink = nullptr;
-  const std::vector<std::string>* header_source = nullptr;
+  std::vector<std::string> header_lines;
   curl_slist* headers = nullptr;
   TimePoint sent{};
   int http_status = 0;
@@ -189,14 +189,14 @@ Status Client::make_slot(TransferId id) {
 
 void Client::set_headers(Slot& slot, const std::vector<std::string>* headers) {
   // The list is rebuilt only when the caller's changes: between requests of a run it never does.
-  if (slot.header_source == headers && headers != nullptr && slot.headers != nullptr) return;
+  static const std::vector<std::string> kNone;
+  const auto& lines = headers != nullptr ? *headers : kNone;
+  if (slot.headers != nullptr && slot.header_lines == lines) return;
   curl_slist_free_all(slot.headers);
   // Without this, curl waits a second for "100 Continue" before it sends a large body.
   slot.headers = curl_slist_append(nullptr, "Expect:");
-  if (headers != nullptr) {
-    for (const auto& line : *headers) slot.headers = curl_slist_append(slot.headers, line.c_str());
-  }
-  slot.header_source = headers;
+  for (const auto& line : lines) slot.headers = curl_slist_append(slot.headers, line.c_str());
+  slot.header_lines = lines;
 }
 
 Status Client::configure(Slot& slot, const TransferRequest& request) {

@@ -125,6 +125,12 @@ TEST(PromTextTest, WriterAndParserAgree) {
   writer.sample("n", {}, 1e21);
   EXPECT_EQ(writer.text(), "# HELP m help\n# TYPE m gauge\nm{a=\"x\\\"y\\\\z\\n\",b=\"2\"} 0.1\nn 1e+21\n");
   EXPECT_EQ(PromWriter::number(3), "3.0");
+  EXPECT_EQ(PromWriter::number(999999), "999999.0");
+  EXPECT_EQ(PromWriter::number(12345678), "1.2345678e+07");
+  EXPECT_EQ(PromWriter::number(1234567.5), "1.2345675e+06");
+  EXPECT_EQ(PromWriter::number(1e7), "1e+07");
+  EXPECT_EQ(PromWriter::number(0), "0.0");
+  EXPECT_EQ(PromWriter::number(-2.5), "-2.5");
 }
 
 TEST(QuantileTest, NearestRankIsAlwaysASample) {

@@ -77,6 +77,19 @@ TEST(HttpTest, AnswersWithBodyAndKeepsTheConnection) {
   EXPECT_EQ(pair.server->open_connections(), 1u);
 }
 
+TEST(HttpTest, HeadersAreThoseOfThisRequestWhereverTheirListLives) {
+  Pair pair([](HttpExchange& exchange) { exchange.respond(200, {}, std::string(find_header(exchange.request().headers, "x-n"))); });
+  std::vector<std::string> headers;
+  for (const char* value : {"1", "2", ""}) {
+    headers.assign(1, std::string("X-N: ") + value);
+    if (*value == '\0') headers.clear();
+    Answer answer(pair.loop);
+    ASSERT_TRUE(pair.client->start({.url = pair.url, .headers = &headers}, answer));
+    pair.loop.run();
+    EXPECT_EQ(answer.body, value);
+  }
+}
+
 TEST(HttpTest, StreamsChunksWithKernelStamps) {
   Pair pair([](HttpExchange& exchange) {
     exchange.start(200, {{"Content-Type", "text/event-stream"}});

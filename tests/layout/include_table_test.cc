@@ -90,7 +90,7 @@ std::vector<std::string> lines_of(const fs::path& path) {
   return lines;
 }
 
-std::string relative(const fs::path& path) { return fs::relative(path, GATEBENCH_SOURCE_DIR).generic_string(); }
+std::string repo_path(const fs::path& path) { return fs::relative(path, GATEBENCH_SOURCE_DIR).generic_string(); }
 
 TEST(LayoutTest, EveryIncludeIsAllowedByTheTable) {
   std::size_t seen = 0;
@@ -101,8 +101,8 @@ TEST(LayoutTest, EveryIncludeIsAllowedByTheTable) {
       if (line.rfind("#include ", 0) != 0) continue;
       const auto open = line.find_first_of("\"<");
       const auto close = line.find_first_of("\">", open + 1);
-      ASSERT_NE(close, std::string::npos) << relative(path) << ":" << number;
-      const Include include{relative(path), line.substr(open + 1, close - open - 1), number};
+      ASSERT_NE(close, std::string::npos) << repo_path(path) << ":" << number;
+      const Include include{repo_path(path), line.substr(open + 1, close - open - 1), number};
       EXPECT_EQ(judge(include), "") << include.file << ":" << number;
       ++seen;
     }
@@ -123,8 +123,8 @@ TEST(LayoutTest, TheTableRefusesWhatItMust) {
 
 TEST(LayoutTest, FilesStayWithinTheirLength) {
   for (const auto& path : source_files()) {
-    const bool test = relative(path).rfind("tests/", 0) == 0;
-    EXPECT_LE(lines_of(path).size(), test ? 1000u : 500u) << relative(path);
+    const bool test = repo_path(path).rfind("tests/", 0) == 0;
+    EXPECT_LE(lines_of(path).size(), test ? 1000u : 500u) << repo_path(path);
   }
 }
 
@@ -134,7 +134,7 @@ TEST(LayoutTest, BannedWordsStayOut) {
                                            std::string("std::") + "regex", std::string("<ran") + "dom>", std::string("TO") + "DO", std::string("FIX") + "ME"};
   for (const auto& path : source_files()) {
     for (const auto& line : lines_of(path)) {
-      for (const auto& word : banned) EXPECT_EQ(line.find(word), std::string::npos) << relative(path) << ": " << line;
+      for (const auto& word : banned) EXPECT_EQ(line.find(word), std::string::npos) << repo_path(path) << ": " << line;
     }
   }
 }
