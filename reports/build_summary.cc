@@ -133,7 +133,7 @@ bool ends_a_sentence(std::string_view text) { return text.ends_with('.') || text
 
 std::vector<Cell> gate_row(const GateResult& gate, std::size_t at) {
   const std::string path = fmt::format("/gates/{}", at);
-  const Unit unit = gate.baseline.empty() ? unit_of_metric(gate.metric) : Unit::kTimes;
+  const Unit unit = unit_of_gate(gate);
   const Margin margin = margin_of(gate);
   Cell limit = figure_cell(gate.limit, path + "/limit", unit, "the limit is not a number");
   limit.text = sign(gate.op);

@@ -140,7 +140,9 @@ void write_cell(const Cell& cell, std::string& out) {
     return;
   }
   if (!cell.missing.empty()) {
-    out += cell.missing.starts_with("needs ") ? "<span class=\"none\">n too small</span>" : "<span class=\"none\">n/a</span>";
+    // "needs 368 samples, has 120"
+    const bool few = cell.missing.starts_with("needs ") && cell.missing.find(" samples") != std::string::npos;
+    out += few ? "<span class=\"none\">n too small</span>" : "<span class=\"none\">n/a</span>";
     return;
   }
   if (cell.code) out += "<code>" + escape(cell.text) + "</code>";

@@ -1,4 +1,4 @@
-// How far a gate's observed figure is from its limit. Used by JSON and by people's renderers, so that both say the same.
+// How far a gate's observed figure is from its limit, and in which unit. Used by JSON and by people's renderers, so that both say the same.
 // Must never judge: the verdict is the analyzers'.
 #pragma once
 
@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "analyzers/analysis.h"
+#include "reports/format.h"
 
 namespace reports {
 
@@ -20,6 +21,12 @@ struct Margin {
   margin.absolute = upper ? gate.limit - *gate.observed.value : *gate.observed.value - gate.limit;
   if (gate.limit != 0) margin.ratio = *margin.absolute / std::fabs(gate.limit);
   return margin;
+}
+
+/// Relative gates judge a ratio of arms; all others, the scaling ratios among them, the metric itself.
+[[nodiscard]] inline Unit unit_of_gate(const analyzers::GateResult& gate) {
+  if (gate.baseline.empty() || gate.metric.starts_with("scaling.")) return unit_of_metric(gate.metric);
+  return Unit::kTimes;
 }
 
 }  // namespace reports

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "reports/format.h"
+#include "reports/margin.h"
 #include "reports/render.h"
 #include "reports/selection.h"
 #include "reports/words.h"
@@ -269,7 +270,7 @@ void write_gates(const Analysis& analysis, Writer& writer) {
   writer.blank();
   writer.line(writer.heading("Gates"));
   for (const auto& gate : analysis.gates) {
-    const Unit unit = gate.baseline.empty() ? unit_of_metric(gate.metric) : Unit::kTimes;
+    const Unit unit = unit_of_gate(gate);
     std::string words = fmt::format("{}: {} {} ", writer.plain(gate.id, kNameWidth), writer.plain(gate.metric, kNameLength),
                                     figure(writer, gate.observed, unit, true));
     words += fmt::format("(limit {} {})", writer.plain(gate.op, 2),

@@ -115,9 +115,13 @@ TEST(Schema, BundledScenariosValidate) {
 TEST(Schema, GatesFiles) {
   const Checker checker("gates");
   Json gates = Json::parse(R"({"schema":"gatebench.gates","schema_version":"1.0","gates":[
-    {"id":"scaling","scenario":"saturate","arm":"pattern3","baseline":"pattern1","metric":"requests_per_s","op":">=","limit":2.5,
-     "confidence":0.95,"guard_ratio":0,"rule":"paired_t","expect":"pass","warn_only":false}]})");
+    {"id":"scaling","metric":"scaling.throughput_ratio","scope":{"scenario":"saturate","arm":"pattern3"},"op":">=","value":2.5,"expect":"pass"},
+    {"id":"gain","metric":"requests_per_s","relative_to":"baseline","op":">=","ratio":1.1,"confidence":{"rule":"paired_t","level":0.95},
+     "guard_ratio":0,"severity":"warn"}],"baseline":{"arm":"pattern1"},"defaults":{"confidence":0.95,"guard_ratio":0.05,"min_repeats":5}})");
   EXPECT_EQ(checker.complaints(gates), "");
+  gates["gates"][1].erase("relative_to");
+  EXPECT_NE(checker.complaints(gates), "") << "a ratio to nothing";
+  gates["gates"].erase(1);
   gates["gates"][0]["op"] = "==";
   EXPECT_NE(checker.complaints(gates), "");
   gates["gates"][0]["op"] = "<=";
