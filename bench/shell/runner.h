@@ -9,6 +9,7 @@
 
 #include "bench/engine/load_engine.h"
 #include "bench/run.h"
+#include "bench/shell/run_store.h"
 #include "core/result.h"
 #include "scenarios/scenario.h"
 
@@ -35,11 +36,13 @@ struct RunRequest {
   std::vector<std::string> command;
   std::map<std::string, std::string> labels;
   std::string api_key;                   ///< sent as a bearer token; never stored
-  bool reset_caches = false;             ///< POST /reset_prefix_cache at the target before the run
+  bool reset_caches = false;             ///< POST /reset_prefix_cache at every replica (none known: at the target) before the run
   Duration network_delay{};              ///< recorded only
   std::string router_mode;               ///< recorded only
   const std::atomic<bool>* interrupted = nullptr;          ///< set by a signal handler: stop, keep what there is
   std::function<void(const LiveStats&, Duration elapsed)> on_progress;  ///< about 4 times a second
+  std::function<void(const RunManifest&)> on_begin;  ///< once, right before the load begins: for RunStore::begin_run
+  std::function<void(RunBatch&&)> on_batch;          ///< about once a second, when anything ended: for writing ahead
 };
 
 /// kUnreachable (with URL and phase) when the target does not answer before the load begins; otherwise a Run, whose

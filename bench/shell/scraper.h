@@ -1,0 +1,75 @@
+// Scraper: reads every replica's /metrics together, as rounds, and keeps what each said. Made by the runner.
+// A torn snapshot is read again at once. It must never start a round while one is under way.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "bench/run.h"
+#include "bench/shell/runner.h"
+#include "core/net/http_client.h"
+#include "core/quantiles.h"
+
+namespace bench {
+
+class Scraper {
+ public:
+  /// `client` must outlive the scraper and have a slot per replica to spare.
+  Scraper(core::net::Loop& loop, core::net::HttpClient& client, const std::vector<ReplicaTarget>& replicas,
+          const ScrapeOptions& options);
+  ~Scraper();
+
+  /// Fires all replicas now; `on_complete` once the last has answered or failed. With a round under way: after it.
+  /// Without replicas `on_complete` is called before this returns.
+  void round(std::function<void()> on_complete);
+  /// Rounds by themselves from now on: after finishes (min_gap apart) and at least every max_gap.
+  void start_following();
+  void stop_following();
+  /// A request has ended.
+  void note_finish();
+  [[nodiscard]] bool busy() const { return pending_ > 0; }
+
+  /// Requests that the replicas say they have finished since the first usable scrape of each; nothing when a replica has
+  /// given fewer than one usable scrape or does not export the counter.
+  [[nodiscard]] std::optional<double> finished_since_start() const;
+  /// The newest usable snapshot of a replica.
+  [[nodiscard]] const protocol::VllmSnapshot* newest(std::size_t replica) const;
+  /// Why a replica's scrape last failed; empty when none did.
+  [[nodiscard]] const std::string& problem(std::size_t replica) const;
+
+  /// How many scrapes there are, and those from `first` on, with times from `run_start`.
+  [[nodiscard]] std::size_t count() const { return stored_.size(); }
+  [[nodiscard]] std::vector<ReplicaScrape> copy_from(std::size_t first, TimePoint run_start) const;
+  void fill(ClientHealth& health) const;
+
+ private:
+  struct Fetch;
+  struct Stored {
+    TimePoint sent{}, answered{};
+    ReplicaScrape scrape;
+  };
+  void fire();
+  void fetch(Fetch& fetch);
+  void answered(Fetch& fetch, const core::net::TransferResult& result);
+  void complete();
+  void plan_next();
+
+  core::net::Loop& loop_;
+  core::net::HttpClient& client_;
+  ScrapeOptions options_;
+  core::net::Timer timer_;
+  std::vector<std::unique_ptr<Fetch>> fetches_;
+  std::vector<Stored> stored_;
+  std::vector<std::function<void()>> waiting_, current_;
+  core::DurationHistogram latency_;
+  TimePoint last_fired_{};
+  std::size_t pending_ = 0;
+  std::uint32_t rounds_ = 0;
+  std::uint64_t failed_ = 0, torn_ = 0;
+  bool following_ = false, finish_noted_ = false;
+};
+
+}  // namespace bench
