@@ -12,7 +12,17 @@
 namespace analyzers {
 namespace {
 
+/// Rounds that contradict the counters: more than this and the list of replicas is not believed; at first sight, before
+/// brackets are widened for responses that a gateway held back, more are borne.
 constexpr double kMaxInconsistentShare = 0.05;
+constexpr double kMaxInconsistentAtFirst = 0.25;
+constexpr core::Duration kWidestHorizon = std::chrono::milliseconds(320);
+
+double share(std::size_t part, std::size_t of) { return of == 0 ? 0 : static_cast<double>(part) / static_cast<double>(of); }
+
+double inconsistent_share(const Decoded& d) {
+  return d.inconsistent_rounds < 2 ? 0 : share(d.inconsistent_rounds, d.rounds_with_candidates);
+}
 
 void withdraw(RunAttribution& out, const bench::Run& run, const std::string& why) {
   out.refusal = why;
@@ -51,8 +61,15 @@ void apply_serial(const SerialResult& serial, const bench::Run& run, RunAttribut
 RunAttribution attribute_run(const bench::Run& run, const RunFacts& facts) {
   RunAttribution out;
   out.of_record.resize(run.records.size());
-  const AttributionProblem problem = attribution_problem(run, facts);
-  const Decoded decoded = decode(problem);
+  AttributionProblem problem = attribution_problem(run, facts);
+  Decoded decoded = decode(problem);
+  double contradicted = inconsistent_share(decoded);
+  // A contradiction may be a response held back for longer than its bracket: wider brackets explain it, or nothing does.
+  while (decoded.inconsistent_rounds > 0 && contradicted <= kMaxInconsistentAtFirst && problem.horizon < kWidestHorizon) {
+    problem = attribution_problem(run, facts, 2 * problem.horizon);
+    decoded = decode(problem);
+    contradicted = inconsistent_share(decoded);
+  }
   for (std::size_t i = 0; i < problem.candidates.size(); ++i) out.of_record[problem.candidates[i].record] = decoded.of_candidate[i];
   for (std::size_t i = 0; i < run.records.size(); ++i) {
     if (succeeded(run.records[i]) && run.records[i].done == core::kNever) out.of_record[i].reason = "no end time";
@@ -67,18 +84,16 @@ RunAttribution attribute_run(const bench::Run& run, const RunFacts& facts) {
     return out;
   }
   SerialResult serial;
-  const bool probing = facts.scenario && (facts.scenario->serial_probe || (facts.closed_loop && facts.concurrency == 1));
-  if (probing) {
+  if (facts.scenario && (facts.scenario->serial_probe || (facts.closed_loop && facts.concurrency == 1))) {
     serial = serial_probe(run, facts);
     apply_serial(serial, run, out);
   }
-  const auto share = [](std::size_t part, std::size_t of) { return of == 0 ? 0 : static_cast<double>(part) / static_cast<double>(of); };
-  if (decoded.inconsistent_rounds >= 2 && share(decoded.inconsistent_rounds, decoded.rounds_with_candidates) > kMaxInconsistentShare) {
+  if (contradicted > kMaxInconsistentShare) {
     withdraw(out, run, "inconsistent: in " + std::to_string(decoded.inconsistent_rounds) + " of " +
                            std::to_string(decoded.rounds_with_candidates) +
                            " rounds the counters cannot be explained by our responses: a replica is missing from the list, a URL is "
                            "another server's, or the gateway holds responses back");
-  } else if (serial.uncounted > 0 && share(serial.uncounted, serial.probes) > kMaxInconsistentShare) {
+  } else if (share(serial.uncounted, serial.probes) > kMaxInconsistentShare) {
     withdraw(out, run, "inconsistent: " + std::to_string(serial.uncounted) + " of " + std::to_string(serial.probes) +
                            " probes were counted by no listed replica: one is missing from the list");
   }

@@ -42,7 +42,8 @@ struct FinishRound {
   [[nodiscard]] std::int64_t count() const;
 };
 
-/// A response of ours and when its replica may have counted it: [done - horizon, done].
+/// A response of ours and when its replica may have counted it: [latest - horizon, latest]; `latest` is the end of the
+/// response less 0.9 of the way back through a simulated network, if there is one.
 struct FinishCandidate {
   std::uint32_t record = 0;
   core::Duration earliest{}, latest{};
@@ -68,7 +69,8 @@ struct DecodeLimits {
   std::size_t candidates_per_round = 40, states = 512, steps_per_round = 40'000;
 };
 
-[[nodiscard]] AttributionProblem attribution_problem(const bench::Run& run, const RunFacts& facts);
+/// `least_horizon`: widens the finish brackets beyond what the joint counts prove.
+[[nodiscard]] AttributionProblem attribution_problem(const bench::Run& run, const RunFacts& facts, core::Duration least_horizon = {});
 
 struct Decoded {
   std::vector<Attribution> of_candidate;  ///< in the problem's order

@@ -17,7 +17,7 @@ using std::chrono::milliseconds;
 
 /// A replica that misses more consecutive rounds than this has unknown windows there instead of one merged window.
 constexpr std::size_t kMaxMissedRounds = 4;
-constexpr Duration kHorizonCap = milliseconds(45);
+constexpr Duration kHorizonUnproven = milliseconds(45);
 constexpr Duration kHorizonFloor = milliseconds(8);
 constexpr std::size_t kMaxReplicas = 64;
 
@@ -165,12 +165,14 @@ std::array<std::uint32_t, FinishVector::kChannels> integers_of(const bench::Requ
 }
 
 void add_candidates(const bench::Run& run, AttributionProblem& problem, const protocol::VllmSnapshot* layout) {
+  // The local stack's delay is half before the request and half before each chunk; a tenth is left as margin.
+  const Duration way_back = run.manifest.network_delay / 2 * 9 / 10;
   for (std::size_t i = 0; i < run.records.size(); ++i) {
     const auto& r = run.records[i];
     if (!succeeded(r) || r.done == core::kNever) continue;
     FinishCandidate candidate;
     candidate.record = static_cast<std::uint32_t>(i);
-    candidate.latest = r.done;
+    candidate.latest = r.done - way_back;
     const auto integers = integers_of(r);
     for (std::size_t c = 0; c < FinishVector::kChannels; ++c) {
       candidate.vector.value[c] = integers[c];
@@ -324,7 +326,7 @@ std::int64_t FinishRound::count() const {
   return sum;
 }
 
-AttributionProblem attribution_problem(const bench::Run& run, const RunFacts& facts) {
+AttributionProblem attribution_problem(const bench::Run& run, const RunFacts& facts, Duration least_horizon) {
   AttributionProblem problem;
   problem.replicas = run.manifest.replicas.size();
   const auto rounds = scrape_rounds(run);
@@ -353,11 +355,12 @@ AttributionProblem attribution_problem(const bench::Run& run, const RunFacts& fa
     const std::string doubled = doubled_replica(run, problem);
     if (!doubled.empty()) problem.refusal = "inconsistent: " + doubled;
   }
-  // Twice the hold that is proven, because the counts show only part of it; never less than the floor, and up to the cap
-  // where nothing can be proven.
+  // Twice the hold that is proven, because a scrape sees only part of it; never less than the floor, and a fixed one where
+  // nothing can be proven.
   const bool provable = problem.totals_known && problem.extra_finishes == 0;
-  const Duration proven = provable ? proven_hold(problem, rounds, boundaries) : kHorizonCap / 2;
-  problem.horizon = std::max({kHorizonFloor, std::min(kHorizonCap, 2 * proven), proven + milliseconds(5)});
+  const Duration proven = provable ? proven_hold(problem, rounds, boundaries) : Duration{0};
+  problem.horizon = provable ? std::max(kHorizonFloor, 2 * proven + milliseconds(5)) : kHorizonUnproven;
+  problem.horizon = std::max(problem.horizon, least_horizon);
   place_candidates(run, problem);
   return problem;
 }

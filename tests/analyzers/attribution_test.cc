@@ -95,4 +95,46 @@ TEST(Attribution, ForeignTrafficMissedScrapesHoldsAndARestartMakeNothingWrong) {
   }
 }
 
+// A gateway that sits on some responses for longer than any default bracket: brackets widen, claims stay right.
+TEST(Attribution, LongHoldsWidenTheBracketsInsteadOfMovingClaims) {
+  for (const bool fixed : {false, true}) {
+    CounterWorld world;
+    world.seed = 103;
+    world.rate_rps = 30;
+    world.held_share = 0.02;
+    world.held_ms = 60;
+    if (fixed) world.extra_tokens = {0};
+    const auto s = run_world(world, fixed ? "held 60 ms, fixed" : "held 60 ms");
+    EXPECT_EQ(s.wrong, 0u);
+    EXPECT_GT(s.claimed, 500u);
+  }
+}
+
+// The local stack's simulated network: every response arrives 100 ms after its replica counted it.
+TEST(Attribution, AKnownNetworkDelayIsTakenOut) {
+  CounterWorld world;
+  world.rate_rps = 60;
+  auto made = make_counter_run(world);
+  const auto late = core::from_ms(100);
+  for (auto& r : made.run.records) r.done += late;
+  made.run.manifest.network_delay = 2 * late;
+  // Scrapes follow the ends that the client sees, so they come later too; counters of then are those of 100 ms before.
+  for (auto& s : made.run.scrapes) {
+    s.sent += s.round == 0 ? core::Duration{0} : core::from_ms(1);
+    s.answered += s.round == 0 ? core::Duration{0} : core::from_ms(1);
+  }
+  made.run.scrapes.push_back(made.run.scrapes.back());
+  for (std::uint16_t r = 0; r < 3; ++r) {
+    bench::ReplicaScrape last;
+    for (const auto& s : made.run.scrapes) if (s.replica == r) last = s;
+    last.round = 1'000'000;
+    last.sent = made.run.records.back().done + core::from_ms(5);
+    last.answered = last.sent + core::from_ms(1);
+    made.run.scrapes.push_back(last);
+  }
+  const auto s = score(made, attribute(made.run));
+  EXPECT_EQ(s.wrong, 0u);
+  EXPECT_GT(s.coverage(), 0.9);
+}
+
 }  // namespace
