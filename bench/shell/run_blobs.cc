@@ -137,10 +137,11 @@ core::Error damaged(std::string_view what) {
 
 void encode_token_events(std::span<const TokenEvent> events, std::string& blob) {
   Writer writer(blob);
-  std::int64_t previous = 0;
+  std::uint64_t previous = 0;
   for (const TokenEvent& event : events) {
-    writer.zigzag(event.at.count() - previous);
-    previous = event.at.count();
+    const auto at = static_cast<std::uint64_t>(event.at.count());
+    writer.zigzag(static_cast<std::int64_t>(at - previous));
+    previous = at;
     writer.varint((std::uint64_t{event.tokens} << 1) | (event.exact ? 1u : 0u));
   }
 }

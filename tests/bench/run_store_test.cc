@@ -297,12 +297,11 @@ TEST_F(RunStoreTest, ListIsNewestFirstAndFiltersByExperiment) {
 TEST_F(RunStoreTest, References) {
   auto store = open();
   EXPECT_FALSE(store->resolve("latest"));
-  for (const auto& [id, day] : {std::pair{"01AAA1", "1"}, {"01AAB2", "2"}, {"01CCC3", "3"}}) {
-    ASSERT_TRUE(store->save_run([&] {
-      LoadRun run = random_run(id, 1);
-      run.manifest.started_at = std::string("2026-01-0") + day;
-      return run;
-    }()));
+  int day = 0;
+  for (const std::string_view id : {"01AAA1", "01AAB2", "01CCC3"}) {
+    LoadRun run = random_run(std::string(id), 1);
+    run.manifest.started_at = "2026-01-0" + std::to_string(++day);
+    ASSERT_TRUE(store->save_run(run));
   }
   ASSERT_TRUE(store->set_label("01AAA1", "base"));
   EXPECT_EQ(store->resolve("01AAA1")->id, "01AAA1");
