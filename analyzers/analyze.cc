@@ -99,12 +99,6 @@ void relate_arms(const std::vector<ArmCells>& cells, Analysis& out) {
   }
 }
 
-std::string verdict_word(Verdict v) {
-  std::string word = to_string(v);
-  std::transform(word.begin(), word.end(), word.begin(), [](unsigned char ch) { return static_cast<char>(std::toupper(ch)); });
-  return word;
-}
-
 std::string scaling_sentence(const std::vector<ScalingRow>& rows) {
   std::string out;
   for (const auto& row : rows) {
@@ -139,10 +133,10 @@ void conclude(Analysis& out) {
   if (hard == 0) out.verdict = nothing_served || out.cells.empty() ? Verdict::kInvalid : Verdict::kNotJudged;
   out.all_as_expected = expected == hard && broken == out.findings.end() && !nothing_served && !out.cells.empty();
   if (out.cells.empty()) out.verdict_sentence = "There is no run to judge.";
-  else if (nothing_served) out.verdict_sentence = "INVALID: not one request succeeded.";
+  else if (nothing_served) out.verdict_sentence = "Not one request succeeded.";
   else if (hard == 0) out.verdict_sentence = out.validity.verdict == Verdict::kInvalid ? "No gates; some figures are not valid." : "No gates were given; the figures are valid.";
   else {
-    out.verdict_sentence = verdict_word(out.verdict) + ": " + std::to_string(expected) + " of " + std::to_string(hard) + " gates are as expected";
+    out.verdict_sentence = std::to_string(expected) + " of " + std::to_string(hard) + " gates are as expected";
     if (declared > 0) out.verdict_sentence += " (" + std::to_string(declared) + " of them expected not to pass)";
     out.verdict_sentence += unexpected.empty() ? "." : "; " + unexpected + ".";
   }

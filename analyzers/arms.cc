@@ -134,6 +134,22 @@ bool worse(const ValidityCheck& a, const ValidityCheck& b) {
   return a.op == "<=" ? x > y : x < y;
 }
 
+/// Notes of many runs that differ in their figures only become one, with the number of runs that have it.
+void add_notes(const std::vector<const Validity*>& parts, Validity& out) {
+  std::vector<std::pair<std::string, std::size_t>> seen;  // first wording, runs
+  const auto topic = [](const std::string& note) { return note.substr(0, note.find(':')); };
+  for (const Validity* part : parts) {
+    for (const auto& note : part->notes) {
+      const auto same = std::find_if(seen.begin(), seen.end(), [&](const auto& entry) { return topic(entry.first) == topic(note); });
+      if (same == seen.end()) seen.emplace_back(note, 1);
+      else ++same->second;
+    }
+  }
+  for (auto& [note, runs] : seen) {
+    out.notes.push_back(runs == 1 ? note : note + " (so or alike in " + std::to_string(runs) + " of " + std::to_string(parts.size()) + " runs)");
+  }
+}
+
 }  // namespace
 
 Validity worst_validity(const std::vector<const Validity*>& parts) {
@@ -148,10 +164,8 @@ Validity worst_validity(const std::vector<const Validity*>& parts) {
       if (at == out.checks.end()) out.checks.push_back(check);
       else if (worse(check, *at)) *at = check;
     }
-    for (const auto& note : part->notes) {
-      if (std::find(out.notes.begin(), out.notes.end(), note) == out.notes.end() && out.notes.size() < 20) out.notes.push_back(note);
-    }
   }
+  add_notes(parts, out);
   return out;
 }
 

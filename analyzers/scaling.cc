@@ -109,7 +109,7 @@ ScalingRow analyze_scaling(const ArmCells& baseline, const SaturationAnalysis& b
     const auto& weak = row.baseline_saturated ? candidate_saturation : baseline_saturation;
     const std::string& name = row.baseline_saturated ? row.candidate : row.baseline;
     const bool idle = baseline_saturation.verdict == Verdict::kFail || candidate_saturation.verdict == Verdict::kFail;
-    row.reason = "Scaling is not shown: " + name + " is " + weak.reason + ".";
+    row.reason = "Scaling is not shown. Load on " + name + " — " + weak.reason + ".";
     if (idle) {
       const std::string bound = latency_bound(baseline, candidate);
       if (!bound.empty()) row.reason += " " + bound;

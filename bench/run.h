@@ -76,7 +76,7 @@ struct RunManifest {
 
 /// How the client itself fared. Histograms are summed up to the quantiles that validity needs.
 struct ClientHealth {
-  Duration send_lag_p50{}, send_lag_p99{}, send_lag_max{};  ///< sent - due, as far as the client caused it
+  Duration send_lag_p50{}, send_lag_p99{}, send_lag_max{};  ///< sent - due, as far as the client caused it, after the trimmed start
   Duration loop_lag_p50{}, loop_lag_p99{}, loop_lag_max{};
   double cpu_user_s = 0, cpu_system_s = 0, wall_s = 0;
   double steal_fraction = 0;           ///< of all CPU time of the host, during the run

@@ -40,7 +40,9 @@ class Planner {
   Planner(const Scenario& scenario, std::uint64_t seed, std::uint64_t cell_salt)
       : scenario_(scenario), root_(seed), mix_(root_.fork("mix")), groups_(root_.fork("groups")),
         arrivals_(root_.fork("arrivals")) {
-    core::Rng texts = core::Rng(seed ^ (cell_salt * 0x9e3779b97f4a7c15ULL)).fork("prompts");
+    // By name too: a text of one scenario must not be the beginning of another's, or their runs would share a cache.
+    const std::uint64_t text_base = seed ^ (cell_salt * 0x9e3779b97f4a7c15ULL) ^ core::xxh64(scenario.name);
+    core::Rng texts = core::Rng(text_base).fork("prompts");
     prompt_base_ = texts.next();
     prefix_base_ = texts.next();
     schedule_.seed = seed;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "core/hash.h"
 
@@ -67,7 +68,8 @@ core::Status ExperimentRunner::probe(const scenarios::Scenario& scenario, std::s
 }
 
 core::Result<std::uint32_t> ExperimentRunner::ladder(const scenarios::Scenario& scenario, Duration step_duration) {
-  constexpr double kFlat = 1.05;
+  // The analysis' own limit for "flat", per doubling of the concurrency.
+  constexpr double kMaxGainPerDoubling = 0.05;
   std::vector<double> previous(context_.arms.size(), 0.0);
   std::uint32_t chosen = 0;
   for (std::size_t step = 0; step < scenario.ladder.size(); ++step) {
@@ -87,7 +89,8 @@ core::Result<std::uint32_t> ExperimentRunner::ladder(const scenarios::Scenario& 
                                 fmt::format("ladder c={} · {} · {}", scenario.ladder[step], scenario.name, context_.arms[arm].name));
       if (!run) return run.error();
       const double throughput = step_throughput(**run);
-      flat = flat && throughput < previous[arm] * kFlat;
+      const double doublings = step == 0 ? 1.0 : std::log2(static_cast<double>(scenario.ladder[step]) / scenario.ladder[step - 1]);
+      flat = flat && throughput < previous[arm] * std::pow(1.0 + kMaxGainPerDoubling, doublings);
       previous[arm] = throughput;
     }
     // The step before was already as fast; this one has the queue that shows it.

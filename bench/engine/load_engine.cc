@@ -294,8 +294,10 @@ void LoadEngine::State::dispatch(std::uint32_t number, std::uint32_t index, Time
 }
 
 /// What the client itself added: from due (or, behind a cap that the user set, from when a slot was free) to the socket.
-/// A request that waits for its connection counts up to its dispatch: the rest is the network's.
+/// A request that waits for its connection counts up to its dispatch: the rest is the network's. What is due before the
+/// measured window is ramp: a closed loop opens with all its slots at once.
 void LoadEngine::State::note_send_lag(const Slot& slot, const RequestRecord& record) {
+  if (record.due < scenario_.trim_start) return;
   Duration from = record.due;
   if (scenario_.load.max_concurrency && !closed()) from = std::max(from, slot.free_since - run_start_);
   const Duration to = record.sent == kNever ? record.dispatched : record.sent;

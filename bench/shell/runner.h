@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -20,8 +21,10 @@ struct ReplicaTarget {
 };
 
 struct ScrapeOptions {
-  bool event_driven = true;                              ///< right after a finish, at least min_gap apart
+  bool event_driven = true;                              ///< right after a finish, on average at least min_gap apart
   Duration min_gap = std::chrono::milliseconds(20);
+  Duration burst_gap = std::chrono::milliseconds(4);     ///< within a burst: replicas finish whole batches within a few ms,
+  std::uint32_t burst = 6;                               ///< and rounds between those batches tell the replicas apart
   Duration max_gap = std::chrono::seconds(1);
 };
 

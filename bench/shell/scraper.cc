@@ -73,7 +73,10 @@ void Scraper::note_finish() {
 
 void Scraper::plan_next() {
   if (!following_ || busy() || fetches_.empty()) return;
-  timer_.arm(last_fired_ + (finish_noted_ ? options_.min_gap : options_.max_gap));
+  if (!finish_noted_) return timer_.arm(last_fired_ + options_.max_gap);
+  // full_at_ is when the allowance of `burst` rounds is whole again; a round may be taken up to burst - 1 gaps before.
+  const TimePoint allowed = full_at_ - options_.min_gap * (std::max(1u, options_.burst) - 1);
+  timer_.arm(std::max(last_fired_ + options_.burst_gap, allowed));
 }
 
 void Scraper::fire() {
@@ -81,6 +84,7 @@ void Scraper::fire() {
   timer_.cancel();
   finish_noted_ = false;
   last_fired_ = loop_.now();
+  full_at_ = std::max(full_at_, last_fired_) + options_.min_gap;
   current_.swap(waiting_);
   waiting_.clear();
   ++rounds_;

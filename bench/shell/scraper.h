@@ -65,7 +65,7 @@ class Scraper {
   std::vector<Stored> stored_;
   std::vector<std::function<void()>> waiting_, current_;
   core::DurationHistogram latency_;
-  TimePoint last_fired_{};
+  TimePoint last_fired_{}, full_at_{};
   std::size_t pending_ = 0;
   std::uint32_t rounds_ = 0;
   std::uint64_t failed_ = 0, torn_ = 0;
