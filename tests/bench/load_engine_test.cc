@@ -158,6 +158,17 @@ TEST(LoadEngine, OpenLoopDispatchesAtIntendedTimesAndShowsItsLag) {
   EXPECT_LE(run.health.send_lag_p50, 31ms);
 }
 
+TEST(LoadEngine, TheTrimmedStartIsNoSendLag) {
+  auto scenario = scenario_of(constant(10), {3u, std::nullopt});
+  scenario.trim_start = 150ms;
+  Bench b(scenario);
+  b.engine->begin(kStart);
+  b.engine->advance(kStart + 120ms);
+  b.engine->advance(kStart + 203ms);
+  for (std::uint32_t slot = 0; slot < 3; ++slot) b.answer(slot, kStart + 300ms);
+  EXPECT_EQ(b.take().health.send_lag_max, 3ms);
+}
+
 TEST(LoadEngine, ACapDelaysRequestsAndIsNotTheClientsLag) {
   Bench b(scenario_of(constant(10, 1u), {2u, std::nullopt}));
   b.engine->begin(kStart);
