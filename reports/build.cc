@@ -22,10 +22,12 @@ void add_distinct(std::vector<std::string>& names, const std::string& one) {
 Context context_of(const Analysis& analysis) {
   Context context{analysis, {}, {}};
   for (const auto& scenario : analysis.scenarios) add_distinct(context.scenarios, scenario.name);
+  // Baselines first: every table and chart reads from them to the candidates.
   for (const auto& arm : analysis.arms) {
     add_distinct(context.scenarios, arm.scenario);
-    add_distinct(context.arms, arm.arm);
+    if (arm.role == "baseline") add_distinct(context.arms, arm.arm);
   }
+  for (const auto& arm : analysis.arms) add_distinct(context.arms, arm.arm);
   return context;
 }
 

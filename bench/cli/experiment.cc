@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "bench/shell/run_writer.h"
 #include "core/hash.h"
 
 namespace bench::cli {
@@ -46,10 +47,18 @@ core::Result<const Run*> ExperimentRunner::run_cell(const scenarios::Scenario& s
   request.on_progress = [&](const LiveStats& live, Duration elapsed) {
     if (context_.on_progress) context_.on_progress({what, cells_done_ + 1, context_.cells_total, live, elapsed});
   };
+  std::unique_ptr<RunWriter> writer;
+  if (context_.store != nullptr) {
+    auto opened = RunWriter::open(context_.store_path);
+    if (!opened) return opened.error();
+    writer = std::move(*opened);
+    writer->attach(request);
+  }
   auto run = run_load(request);
   if (!run) return run.error();
   ++cells_done_;
-  if (context_.store != nullptr) {
+  if (writer) {
+    if (auto written = writer->finish(); !written) return written.error();
     if (auto saved = context_.store->save_run(*run); !saved) return saved.error();
   }
   runs_.push_back(std::move(*run));

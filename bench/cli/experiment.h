@@ -34,6 +34,7 @@ struct ExperimentContext {
   std::string router_mode;
   Duration network_delay{};
   RunStore* store = nullptr;                 ///< may be null: runs are only returned
+  std::string store_path;                    ///< of the same store: runs are written ahead while they go on
   const std::atomic<bool>* interrupted = nullptr;
   std::function<void(const CellProgress&)> on_progress;
   std::function<void(const std::string&)> on_note;

@@ -128,6 +128,7 @@ class DemoVerb final : public Verb {
     context.router_mode = policy_.empty() ? mode_ : policy_;
     context.network_delay = network_delay_;
     context.store = &store;
+    context.store_path = out_ + "/gatebench.db";
     context.interrupted = &invocation.interrupted;
     context.cells_total = static_cast<std::uint32_t>(plan.probes.size() + 2 * plan.saturating_load.ladder.size() + 4 * plan.blocks);
     Terminal& terminal = invocation.terminal;

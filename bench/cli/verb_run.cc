@@ -7,6 +7,7 @@
 #include "bench/cli/files.h"
 #include "bench/cli/stored_analysis.h"
 #include "bench/cli/verb.h"
+#include "bench/shell/run_writer.h"
 #include "bench/shell/runner.h"
 #include "core/text.h"
 #include "reports/render.h"
@@ -63,9 +64,13 @@ class RunVerb final : public Verb {
     if (!gates) return report_error(invocation, gates.error());
     auto store = RunStore::open(store_, RunStore::Mode::kReadWrite);
     if (!store) return report_error(invocation, store.error());
+    auto writer = RunWriter::open(store_);
+    if (!writer) return report_error(invocation, writer.error());
+    (*writer)->attach(*prepared);
     auto run = run_load(*prepared);
     invocation.terminal.clear_progress();
     if (!run) return report_error(invocation, run.error());
+    if (auto written = (*writer)->finish(); !written) return report_error(invocation, written.error());
     if (auto saved = (*store)->save_run(*run); !saved) return report_error(invocation, saved.error());
     std::vector<Run> runs;
     runs.push_back(std::move(*run));

@@ -185,6 +185,25 @@ TEST(CommandLineTest, InterruptionKeepsAPartialRun) {
   EXPECT_NE(list.output.find("aborted"), std::string::npos) << list.output;
 }
 
+TEST(CommandLineTest, AKilledRunKeepsWhatEndedMoreThanASecondBefore) {
+  const ScratchFolder folder;
+  const Stack stack({"--pattern", "1"});
+  Process run(stack.run("unique", folder, {"--duration", "60s", "--num-prompts", "100000", "--log-format", "json"}));
+  ASSERT_TRUE(run.wait_for_errors("\"progress\"", std::chrono::seconds(20)));
+  for (int i = 0; i < 100; ++i) {
+    Process list({"runs", "list", "--store", folder.file("runs.db")});
+    if (list.wait() == 0 && list.output.find("running") != std::string::npos && list.output.find(" 0/0 ") == std::string::npos) break;
+  }
+  run.signal(SIGKILL);
+  EXPECT_EQ(run.wait(std::chrono::seconds(30)), 128 + SIGKILL);
+  Process list({"runs", "list", "--store", folder.file("runs.db")});
+  EXPECT_EQ(list.wait(), 0);
+  EXPECT_NE(list.output.find("aborted"), std::string::npos) << list.output;
+  Process report({"report", "latest", "--store", folder.file("runs.db"), "--format", "json"});
+  EXPECT_EQ(report.wait(), 0) << report.errors;
+  EXPECT_EQ(parse(report.output).at("run").at("status"), "aborted");
+}
+
 TEST(CommandLineTest, AReplicaThatDiesInMidRunGivesRecordsAndTheRunGoesOn) {
   const ScratchFolder folder;
   Process dying({"replica", "--name", "dying", "--die-after", "5"});
