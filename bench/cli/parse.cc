@@ -23,16 +23,15 @@ void add_entry(CLI::App& app, const OptionEntry& entry, std::map<std::string, st
   if (std::holds_alternative<bool*>(entry.target)) {
     option = app.add_flag_function(name, [&given, &entry](std::int64_t) { given[entry.name] = {"true"}; }, entry.help);
   } else {
-    const bool many = std::holds_alternative<std::vector<std::string>*>(entry.target);
-    option = app.add_option_function<std::vector<std::string>>(
-        name, [&given, &entry](const std::vector<std::string>& values) { given[entry.name] = values; }, entry.help);
-    option->type_name(entry.positional ? "" : entry.value_name);
-    if (many) {
+    if (std::holds_alternative<std::vector<std::string>*>(entry.target)) {
+      option = app.add_option_function<std::vector<std::string>>(
+          name, [&given, &entry](const std::vector<std::string>& values) { given[entry.name] = values; }, entry.help);
       option->expected(1, 1'000'000)->allow_extra_args(entry.positional);
     } else {
-      option->expected(1);
-      option->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+      option = app.add_option_function<std::string>(
+          name, [&given, &entry](const std::string& value) { given[entry.name] = {value}; }, entry.help);
     }
+    option->type_name(entry.positional ? "" : entry.value_name);
   }
   if (entry.hidden) option->group("");
 }

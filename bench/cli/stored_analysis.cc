@@ -100,6 +100,7 @@ analyzers::Gate parse_gate_line(std::string_view line) {
 
 core::Result<std::vector<analyzers::Gate>> read_gates(const std::string& file, const std::vector<std::string>& lines) {
   std::vector<analyzers::Gate> gates;
+  std::string errors;
   if (!file.empty()) {
     const auto text = read_file(file);
     if (!text) return text.error();
@@ -110,10 +111,21 @@ core::Result<std::vector<analyzers::Gate>> read_gates(const std::string& file, c
   for (const auto& line : lines) {
     auto gate = parse_gate_line(line);
     if (gate.id.empty()) {
-      return core::fail(core::ErrorCode::kInvalid, fmt::format("--gate \"{}\" is not a gate", line),
-                        "write METRIC<=NUMBER, for example ttft_ms.p50<=450, or CANDIDATE/BASELINE METRIC<=RATIO");
+      errors += fmt::format("--gate \"{}\" is not a gate: write METRIC<=NUMBER, for example ttft_ms.p50<=450, or CANDIDATE/BASELINE METRIC<=RATIO\n", line);
+      continue;
+    }
+    const auto& known = analyzers::known_metrics();
+    if (std::find(known.begin(), known.end(), gate.metric) == known.end()) {
+      const std::vector<std::string_view> names(known.begin(), known.end());
+      const auto near = core::did_you_mean(gate.metric, names);
+      errors += fmt::format("--gate \"{}\": there is no metric \"{}\"{}\n", line, gate.metric, near ? fmt::format("; did you mean \"{}\"?", *near) : "");
+      continue;
     }
     gates.push_back(std::move(gate));
+  }
+  if (!errors.empty()) {
+    errors.pop_back();
+    return core::fail(core::ErrorCode::kInvalid, errors, "gatebench schema gates and docs/definitions.md name the metrics");
   }
   return gates;
 }

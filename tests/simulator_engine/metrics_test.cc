@@ -114,11 +114,11 @@ TEST(EngineMetrics, SuccessAndPromptTokensGolden) {
       R"(vllm:request_success_total{engine="0",finished_reason="abort",model_name="m"} 0.0)",
       R"(vllm:request_success_total{engine="0",finished_reason="error",model_name="m"} 0.0)",
       R"(vllm:request_success_total{engine="0",finished_reason="repetition",model_name="m"} 0.0)",
-      R"(vllm:request_success_created{engine="0",finished_reason="stop",model_name="m"} 1700000000.5)",
-      R"(vllm:request_success_created{engine="0",finished_reason="length",model_name="m"} 1700000000.5)",
-      R"(vllm:request_success_created{engine="0",finished_reason="abort",model_name="m"} 1700000000.5)",
-      R"(vllm:request_success_created{engine="0",finished_reason="error",model_name="m"} 1700000000.5)",
-      R"(vllm:request_success_created{engine="0",finished_reason="repetition",model_name="m"} 1700000000.5)"}));
+      R"(vllm:request_success_created{engine="0",finished_reason="stop",model_name="m"} 1.7000000005e+09)",
+      R"(vllm:request_success_created{engine="0",finished_reason="length",model_name="m"} 1.7000000005e+09)",
+      R"(vllm:request_success_created{engine="0",finished_reason="abort",model_name="m"} 1.7000000005e+09)",
+      R"(vllm:request_success_created{engine="0",finished_reason="error",model_name="m"} 1.7000000005e+09)",
+      R"(vllm:request_success_created{engine="0",finished_reason="repetition",model_name="m"} 1.7000000005e+09)"}));
   EXPECT_EQ(lines_of(text, "vllm:request_prompt_tokens"), (std::vector<std::string>{
       R"(vllm:request_prompt_tokens_bucket{engine="0",le="1.0",model_name="m"} 0.0)",
       R"(vllm:request_prompt_tokens_bucket{engine="0",le="2.0",model_name="m"} 0.0)",
@@ -130,7 +130,7 @@ TEST(EngineMetrics, SuccessAndPromptTokensGolden) {
       R"(vllm:request_prompt_tokens_bucket{engine="0",le="+Inf",model_name="m"} 2.0)",
       R"(vllm:request_prompt_tokens_count{engine="0",model_name="m"} 2.0)",
       R"(vllm:request_prompt_tokens_sum{engine="0",model_name="m"} 37.0)",
-      R"(vllm:request_prompt_tokens_created{engine="0",model_name="m"} 1700000000.5)"}));
+      R"(vllm:request_prompt_tokens_created{engine="0",model_name="m"} 1.7000000005e+09)"}));
 }
 
 class Nothing final : public EngineSink {
