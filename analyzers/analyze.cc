@@ -140,6 +140,13 @@ void conclude(Analysis& out) {
     if (declared > 0) out.verdict_sentence += " (" + std::to_string(declared) + " of them expected not to pass)";
     out.verdict_sentence += unexpected.empty() ? "." : "; " + unexpected + ".";
   }
+  std::size_t failed = 0;
+  std::size_t ended = 0;
+  for (const auto& arm : out.arms) {
+    failed += arm.counts.failed + arm.counts.timed_out;
+    ended += arm.counts.succeeded + arm.counts.failed + arm.counts.timed_out;
+  }
+  if (failed > 0 && !nothing_served) out.verdict_sentence += " " + std::to_string(failed) + " of " + std::to_string(ended) + " requests failed.";
   if (broken != out.findings.end()) out.verdict_sentence += " Finding " + broken->id + " of " + broken->scenario + " on " + broken->arm + ": " + to_string(broken->verdict) + ".";
   out.verdict_sentence += scaling_sentence(out.scaling);
 }

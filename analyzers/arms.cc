@@ -113,7 +113,9 @@ std::vector<ErrorRow> error_rows(const ArmCells& arm) {
     for (const auto& sample : cell->run->error_samples) {
       for (const auto& kind : kinds) {
         auto& samples = rows[kind].samples;
-        const bool fits = kinds.size() == 1 || sample.find(kind) != std::string::npos;
+        const auto code = kind.find("code ");
+        const std::string mark = code == std::string::npos ? kind : "transport " + kind.substr(code, kind.size() - code - 1);
+        const bool fits = kinds.size() == 1 || sample.find(mark) != std::string::npos;
         if (fits && samples.size() < 2 && std::find(samples.begin(), samples.end(), sample) == samples.end()) samples.push_back(sample);
       }
     }

@@ -251,6 +251,8 @@ AttributionRow attribution_row(const std::vector<const bench::Run*>& runs, const
     row.foreign_ratio = measured(static_cast<double>(foreign) / static_cast<double>(counted), "exact count", static_cast<std::size_t>(counted));
   }
   judge_row(row, refusal);
+  // Where no counters could be read nothing was attempted: that is no coverage of zero.
+  if (row.verdict == "none") row.coverage_ratio = unmeasured(row.reason);
   if (comparison.compared > 0 && !comparison.comparable) {
     row.reason += std::string(row.reason.empty() ? "" : "; ") + "the header gives all replicas one name, so nothing is compared with it";
   }

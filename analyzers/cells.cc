@@ -48,7 +48,7 @@ Cell make_cell(const bench::Run& run) {
   a.status = status_text(run.manifest.status);
   a.window = measured_window(run, cell.facts);
   a.counts = count_requests(run, cell.facts, a.window);
-  a.metrics = throughput_rows(run, cell.facts, a.window, a.counts);
+  a.metrics = throughput_rows(run, a.window, a.counts);
   a.concurrency = cell.facts.concurrency;
   a.offered_rps = cell.facts.offered_rps;
   a.validity = judge_validity(run);

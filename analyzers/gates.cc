@@ -139,7 +139,7 @@ class GateJudge {
         if (out.point) *out.point *= scale;
       }
       if (row.verdict == "invalid") out.invalid = row.reason;
-      else if (row.verdict != "shown") out.inconclusive = row.reason;
+      else if (row.verdict != "shown") out.inconclusive = "scaling is not shown by this load; the scaling verdict of " + row.scenario + " says why";
       return out;
     }
     Figure none;
@@ -209,6 +209,8 @@ class GateJudge {
     if (!gate_.rule.empty()) return gate_.rule;
     if (!gate_.baseline.empty() || starts("scaling.")) return "paired_t";
     if (gate_.metric == "attribution.coverage_ratio" || gate_.metric == "stickiness_ratio") return "binomial_exact";
+    // A count of failures can be judged within one run; from five blocks on the blocks speak for themselves.
+    if (gate_.metric == "failed_ratio") return cells().cells.size() < 5 ? "binomial_exact" : "run_sign";
     if (starts("attribution.") || starts("spread.") || starts("cache.") || gate_.metric == "prefix_hit_ratio" || gate_.metric == "usd_per_hour") {
       return "point";
     }

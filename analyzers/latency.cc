@@ -31,10 +31,16 @@ void add_gaps(const bench::Run& run, const bench::RequestRecord& r, std::vector<
   const std::size_t begin = r.token_events_begin;
   const std::size_t end = begin + r.token_events_count;
   if (end > run.token_events.size()) return;
+  std::size_t counted = 0;
+  for (std::size_t i = begin; i < end; ++i) counted += std::max<std::size_t>(1, run.token_events[i].tokens);
+  // A chunk may hold several tokens and not say so: gaps between tokens are known only where the chunks' tokens add up to
+  // what usage says.
+  const bool adds_up = r.output_tokens != bench::kUnknownCount && counted == r.output_tokens;
   for (std::size_t i = begin + 1; i < end; ++i) {
     const auto& event = run.token_events[i];
     const double gap = std::max(0.0, to_ms(event.at - run.token_events[i - 1].at));
     icl.push_back(gap);
+    if (!adds_up) continue;
     const std::size_t tokens = std::max<std::size_t>(1, event.tokens);
     itl.insert(itl.end(), tokens, gap / static_cast<double>(tokens));
   }
@@ -92,7 +98,8 @@ std::optional<double> ttft_from_send_ms(const bench::RequestRecord& r) {
 std::optional<double> tpot_ms(const bench::RequestRecord& r) {
   if (r.output_tokens == bench::kUnknownCount || r.output_tokens < 2) return std::nullopt;
   const auto span = between(r.first_token, r.last_token);
-  if (!span) return std::nullopt;
+  // Several tokens and one stamp: they came merged in one read, and nothing is known of the time between them.
+  if (!span || *span <= 0) return std::nullopt;
   return *span / static_cast<double>(r.output_tokens - 1);
 }
 
@@ -133,6 +140,7 @@ std::vector<LatencySamples> collect_latencies(const bench::Run& run, const RunFa
     if (!any) out[i].reason = "no successful request is due in the window";
     else if (!facts.streamed && i < 5) out[i].reason = "responses were not streamed: only the end of each is known";
     else if (i == 2 || i == 6) out[i].reason = "needs output tokens from usage (2 or more for TPOT)";
+    else if (i == 3 && !out[4].ms.empty()) out[i].reason = "how many tokens each chunk held is not known: chunks do not add up to usage (continuous_usage would tell)";
     else out[i].reason = "no token times were recorded";
   }
   return out;

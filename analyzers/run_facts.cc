@@ -48,7 +48,10 @@ RunFacts facts_of(const bench::Run& run) {
                                      [](const bench::RequestRecord& r) { return r.intended != core::kNever; });
     facts.concurrency = facts.closed_loop ? run.health.max_in_flight : 0;
   }
-  facts.simulated = run.manifest.virtual_time ||
+  // A simulated replica says so in its version even when nobody gave its metrics.
+  const auto version = run.manifest.labels.find("server_version");
+  const bool says_so = version != run.manifest.labels.end() && version->second.find("gatebench.simulated") != std::string::npos;
+  facts.simulated = run.manifest.virtual_time || says_so ||
                     std::any_of(run.manifest.replicas.begin(), run.manifest.replicas.end(),
                                 [](const bench::ReplicaInfo& r) { return r.simulated; });
   facts.counters.resize(run.manifest.replicas.size());
@@ -73,9 +76,10 @@ bool scrapes_bracket_run(const bench::Run& run, const RunFacts& facts) {
     if (seen != core::kNever) first = std::min(first, seen);
     last = std::max({last, record.done, record.last_token, dispatch_time(record)});
   }
-  if (last == core::Duration::min()) return true;
+  // Nothing was sent: any two scrapes bracket that, none do not.
+  const bool nothing_sent = last == core::Duration::min();
   return std::all_of(facts.counters.begin(), facts.counters.end(), [&](const CounterSpan& span) {
-    return span.usable() && span.first->answered <= first && span.last->sent >= last;
+    return span.usable() && (nothing_sent || (span.first->answered <= first && span.last->sent >= last));
   });
 }
 

@@ -21,10 +21,10 @@ struct TokenSums {
   std::size_t requests = 0, input_known = 0, output_known = 0, cached_known = 0;
 };
 
-TokenSums sum_tokens(const bench::Run& run, const RunFacts& facts, const Window& window) {
+TokenSums sum_tokens(const bench::Run& run, const Window& window) {
   TokenSums sums;
   for (const auto& r : run.records) {
-    if (!succeeded(r) || !counts_in(window, facts, r)) continue;
+    if (!succeeded(r) || !counts_in(window, r)) continue;
     ++sums.requests;
     if (r.prompt_tokens != bench::kUnknownCount) {
       sums.input += r.prompt_tokens;
@@ -114,11 +114,11 @@ const MetricRow* find_row(const std::vector<MetricRow>& rows, std::string_view m
   return it == rows.end() ? nullptr : &*it;
 }
 
-std::vector<MetricRow> throughput_rows(const bench::Run& run, const RunFacts& facts, const Window& window,
+std::vector<MetricRow> throughput_rows(const bench::Run& run, const Window& window,
                                        const RequestCounts& counts) {
   const double seconds = window.end_s - window.start_s;
-  const std::string method = facts.closed_loop ? "successful, by completion in the window" : "successful, by scheduled time in the window";
-  const TokenSums sums = sum_tokens(run, facts, window);
+  const std::string method = "successful, by completion in the window";
+  const TokenSums sums = sum_tokens(run, window);
   std::vector<MetricRow> rows;
   rows.push_back(row("requests_per_s", rate(static_cast<double>(sums.requests), sums.requests, sums.requests, seconds, method)));
   rows.push_back(row("input_tokens_per_s", rate(sums.input, sums.input_known, sums.requests, seconds, method)));

@@ -13,7 +13,7 @@ namespace analyzers {
 
 /// requests_per_s, input_tokens_per_s, output_tokens_per_s, total_tokens_per_s, goodput_requests_per_s,
 /// slo_attainment_ratio, failed_ratio, in_flight_mean, cached_prompt_tokens_ratio.
-[[nodiscard]] std::vector<MetricRow> throughput_rows(const bench::Run& run, const RunFacts& facts, const Window& window,
+[[nodiscard]] std::vector<MetricRow> throughput_rows(const bench::Run& run, const Window& window,
                                                      const RequestCounts& counts);
 
 /// |L - λW| / L over the window: mean in-flight against completions per s × mean time in flight. None without requests.

@@ -183,6 +183,11 @@ class Judge {
         sent += was_sent(r) && core::to_seconds(dispatch_time(r)) <= window_.end_s + grace_s ? 1 : 0;
       }
       if (scheduled > 0) offered = static_cast<double>(sent) / static_cast<double>(scheduled);
+      const auto served = std::count_if(run_.records.begin(), run_.records.end(), [&](const auto& r) { return succeeded(r) && counts_in(window_, r); });
+      if (static_cast<double>(served) < 0.95 * static_cast<double>(scheduled)) {
+        validity_.notes.push_back("the target fell behind the offered load: " + std::to_string(served) + " responses ended while " +
+                                  std::to_string(scheduled) + " requests came due; latencies grow with the length of the run");
+      }
     }
     add(check("offered_ratio", offered, facts_.closed_loop ? "closed loop: nothing is scheduled" : "the client or a concurrency cap held requests back"));
     // Serial probing waits for scrapes between requests on purpose; its throughput is nobody's claim.

@@ -39,7 +39,7 @@ Window open_window(const bench::Run& run, const RunFacts& facts, double trim_s) 
   } else if (facts.offered_rps > 0) {
     last += 1 / facts.offered_rps;
   }
-  Window window{trim_s, last, "open loop: requests scheduled after a trim of " + figure(trim_s) + " s"};
+  Window window{trim_s, last, "open loop: scheduled after a trim of " + figure(trim_s) + " s; throughput counts what finished by the end of the schedule"};
   if (window.end_s <= window.start_s) window = {0, last, "open loop: whole run (shorter than its trim)"};
   return window;
 }
@@ -92,6 +92,12 @@ Window measured_window(const bench::Run& run, const RunFacts& facts) {
     if (first < 0) first = std::max(trim_s, steps[i].first);
     last = until;
   }
+  // Untrimmed, the opening requests count too: they are due a moment before the first of them is handed out.
+  if (trim_s <= 0 && first >= 0) {
+    for (const auto& r : run.records) {
+      if (r.due != kNever && was_sent(r)) first = std::min(first, std::max(0.0, to_seconds(r.due)));
+    }
+  }
   if (facts.concurrency > 0 && first >= 0 && last > first) {
     return {first, last, "trim " + figure(trim_s) + " s, in-flight >= 0.95 c"};
   }
@@ -108,8 +114,7 @@ bool due_in(const Window& window, const bench::RequestRecord& record) {
   return t >= window.start_s && t <= window.end_s;
 }
 
-bool counts_in(const Window& window, const RunFacts& facts, const bench::RequestRecord& record) {
-  if (!facts.closed_loop) return due_in(window, record);
+bool counts_in(const Window& window, const bench::RequestRecord& record) {
   if (record.done == kNever) return false;
   const double t = to_seconds(record.done);
   return t > window.start_s && t <= window.end_s;
@@ -133,7 +138,7 @@ RequestCounts count_requests(const bench::Run& run, const RunFacts& facts, const
       default: ++counts.failed; break;
     }
     if (!succeeded(r)) continue;
-    if (counts_in(window, facts, r)) ++counts.measured;
+    if (counts_in(window, r)) ++counts.measured;
     if (has_slo && due_in(window, r) && meets_slo(r, facts.scenario->slo)) ++*counts.slo_met;
   }
   return counts;

@@ -23,8 +23,9 @@ namespace analyzers {
 
 /// Due within the window (closed: `due`; open: scheduled time): the population of latencies.
 [[nodiscard]] bool due_in(const Window& window, const bench::RequestRecord& record);
-/// Counts for throughput: closed loop by completion, open loop by scheduled time.
-[[nodiscard]] bool counts_in(const Window& window, const RunFacts& facts, const bench::RequestRecord& record);
+/// Ended within the window: what throughput counts. By completion in an open loop too: a target that falls behind serves
+/// less than it is offered, and what it works off after the schedule's end was not served in that time.
+[[nodiscard]] bool counts_in(const Window& window, const bench::RequestRecord& record);
 
 [[nodiscard]] RequestCounts count_requests(const bench::Run& run, const RunFacts& facts, const Window& window);
 

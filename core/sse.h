@@ -56,7 +56,7 @@ class SseParser {
 
   std::size_t max_event_bytes_;
   std::string line_, data_;
-  bool has_data_ = false, after_cr_ = false;
+  bool has_data_ = false, after_cr_ = false, at_start_ = true;
 };
 
 }  // namespace core

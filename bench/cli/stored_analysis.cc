@@ -91,7 +91,6 @@ analyzers::Gate parse_gate_line(std::string_view line) {
   gate.metric = std::string(left);
   gate.op = std::string(line.substr(at, with_equals ? 2 : 1));
   gate.limit = *limit;
-  gate.rule = gate.baseline.empty() ? "run_t" : "paired_t";
   gate.id = std::string(line);
   return gate;
 }

@@ -58,13 +58,16 @@ class DemoVerb final : public Verb {
     std::error_code ignored;
     const std::string page = std::filesystem::absolute(out_, ignored).string() + "/report.html";
     terminal.note(fmt::format("report: {}\nstore:  {}/gatebench.db\ntook {} min", page, out_, clock_text(clock_.now() - started)));
-    return exit_code_of(*analysis);
+    return lost_child_ ? kExitInternal : exit_code_of(*analysis);
   }
 
  private:
   core::Result<analyzers::Analysis> measure(Invocation& invocation, core::TimePoint started) {
     if (output_ != "text" && output_ != "json") {
       return core::fail(core::ErrorCode::kInvalid, fmt::format("--output {} is unknown", output_), "use text or json");
+    }
+    if (blocks_ && (*blocks_ < 1 || *blocks_ > 100)) {
+      return core::fail(core::ErrorCode::kInvalid, fmt::format("--blocks {} makes no comparison", *blocks_), "use 1 to 100; 6 is the default");
     }
     const auto plan = make_demo_plan(blocks_.value_or(quick_ ? 2 : 6), quick_);
     if (!plan) return plan.error();
@@ -88,7 +91,13 @@ class DemoVerb final : public Verb {
 
     ExperimentRunner runner(context(invocation, *stacks, spec.id, **store, *plan, started));
     const auto sent = send_all(runner, *plan);
-    const bool partial = !sent && sent.error().code == core::ErrorCode::kCancelled;
+    const std::string ended = ended_child(*stacks);
+    if (!ended.empty() && !invocation.interrupted.load()) {
+      invocation.terminal.error(core::fail(core::ErrorCode::kInternal, fmt::format("{} has ended by itself in mid-demo; the report covers what ran until then", ended),
+                                           fmt::format("see {}/logs/{}.log", out_, ended)));
+    }
+    lost_child_ = !ended.empty() && !invocation.interrupted.load();
+    const bool partial = lost_child_ || (!sent && sent.error().code == core::ErrorCode::kCancelled);
     if (!sent && !partial) return sent.error();
     if (runner.runs().empty()) return core::fail(core::ErrorCode::kCancelled, "interrupted before anything was measured");
     invocation.terminal.note(fmt::format("analysing {} runs", runner.runs().size()));
@@ -113,6 +122,13 @@ class DemoVerb final : public Verb {
       stacks.push_back(std::move(*stack));
     }
     return stacks;
+  }
+
+  static std::string ended_child(std::vector<LocalStack>& stacks) {
+    for (auto& stack : stacks) {
+      if (auto name = stack.ended_child(); !name.empty()) return name;
+    }
+    return {};
   }
 
   ExperimentContext context(Invocation& invocation, const std::vector<LocalStack>& stacks, const std::string& id, RunStore& store,
@@ -159,7 +175,7 @@ class DemoVerb final : public Verb {
   std::string out_ = "gatebench-demo", mode_ = "improved", policy_, output_ = "text";
   std::optional<std::uint32_t> blocks_;
   std::uint64_t seed_ = 1;
-  bool quick_ = false;
+  bool quick_ = false, lost_child_ = false;
   core::Duration network_delay_{};
 };
 

@@ -130,7 +130,12 @@ class RunVerb final : public Verb {
         continue;
       }
       const bool has_path = url.find('/', url.find("://") + 3) != std::string::npos;
-      request.replicas.push_back({text.substr(0, equals), has_path ? url : url + "/metrics"});
+      ReplicaTarget target{text.substr(0, equals), has_path ? url : url + "/metrics"};
+      for (const auto& other : request.replicas) {
+        if (other.name == target.name) errors += fmt::format("--replica {}: the name {} is given twice\n", text, target.name);
+        if (other.metrics_url == target.metrics_url) errors += fmt::format("--replica {}: {} has the same URL; each replica has its own\n", text, other.name);
+      }
+      request.replicas.push_back(std::move(target));
     }
     for (const auto& text : labels_) {
       const auto equals = text.find('=');

@@ -33,8 +33,12 @@ class StackVerb final : public Verb {
       terminal.error(core::fail(core::ErrorCode::kInvalid, fmt::format("--pattern {}: the local stack knows patterns 1 and 3", pattern_), "use 1 or 3, or --replicas N"));
       return kExitUsage;
     }
-    if (port_ > 65535 || replicas_.value_or(1) < 1 || replicas_.value_or(1) > 64) {
-      terminal.error(core::fail(core::ErrorCode::kInvalid, "--port is at most 65535, --replicas is from 1 to 64"));
+    if (port_ > 65535) {
+      terminal.error(core::fail(core::ErrorCode::kInvalid, fmt::format("--port {} is no port", port_), "use 0 to 65535; 0 takes a free one"));
+      return kExitUsage;
+    }
+    if (replicas_.value_or(1) < 1 || replicas_.value_or(1) > 64) {
+      terminal.error(core::fail(core::ErrorCode::kInvalid, fmt::format("--replicas {}: the local stack starts 1 to 64", *replicas_)));
       return kExitUsage;
     }
     options_.name = fmt::format("pattern{}", pattern_);

@@ -17,7 +17,7 @@ namespace {
 /// Most dispatches of one advance(): between two slices the driver's loop serves the sockets.
 constexpr std::uint32_t kSlice = 32;
 /// A closed loop against a dead server would spend its whole schedule in a moment.
-constexpr Duration kTransportErrorPause = std::chrono::milliseconds(100);
+constexpr Duration kRefusalPause = std::chrono::milliseconds(100);
 constexpr std::size_t kMaxErrorSamples = 3;
 constexpr std::size_t kMaxReservedEvents = 4u << 20;
 constexpr std::size_t kRecent = 256;
@@ -349,7 +349,9 @@ void LoadEngine::State::end_request(std::uint32_t number, const TransportEnd& en
 void LoadEngine::State::release(std::uint32_t number, const RequestRecord& record, TimePoint at) {
   slots_[number]->free_since = at;
   if (closed()) {
-    const Duration pause = record.outcome == Outcome::kTransportError ? kTransportErrorPause : Duration{0};
+    // A server that refuses at once must not be flooded, nor eat the schedule in a blink.
+    const bool refused = record.outcome == Outcome::kTransportError || (record.outcome == Outcome::kHttpError && record.http_status >= 429);
+    const Duration pause = refused ? kRefusalPause : Duration{0};
     push_due(ready_, {at + std::max(pause, schedule_.requests[record.index].think_time), number});
     return;
   }

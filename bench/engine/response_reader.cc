@@ -126,6 +126,12 @@ Outcome ResponseReader::judge_stream() {
     say("the stream ends without [DONE]");
     return Outcome::kBadResponse;
   }
+  // A server may spend all its tokens on what decodes to no text, but then usage says so.
+  const bool tokens_by_usage = usage_.completion_tokens != protocol::kUnknownCount && usage_.completion_tokens > 0;
+  if (events_.empty() && !tokens_by_usage) {
+    say("the stream holds no token");
+    return Outcome::kBadResponse;
+  }
   return Outcome::kOk;
 }
 

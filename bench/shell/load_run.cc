@@ -65,6 +65,7 @@ core::Status LoadRun::prepare() {
   target_ = std::move(*target);
   if (auto opened = open_clients(); !opened) return opened;
   if (auto found = find_model(); !found) return found;
+  find_version();
 
   manifest_.id = new_ulid();
   manifest_.tool_version = GATEBENCH_VERSION;
@@ -77,7 +78,7 @@ core::Status LoadRun::prepare() {
   manifest_.cell_salt = request_.cell_salt;
   manifest_.router_mode = request_.router_mode;
   manifest_.network_delay = request_.network_delay;
-  manifest_.labels = request_.labels;
+  manifest_.labels.insert(request_.labels.begin(), request_.labels.end());
   manifest_.host = host_facts();
   manifest_.cache_state = request_.cell_salt != 0 ? "salted" : "as found";
   if (request_.reset_caches) reset_caches();
@@ -118,6 +119,14 @@ core::Status LoadRun::open_clients() {
   return {};
 }
 
+/// What serves behind the target. Optional: many gateways do not route /version.
+void LoadRun::find_version() {
+  const auto answer = exchange(loop_, *control_, "GET", target_.base_url + "/version", control_headers_, kReadyTimeout);
+  if (!answer || answer->status != 200) return;
+  const std::string version = parse_version(answer->body);
+  if (!version.empty()) manifest_.labels["server_version"] = version;
+}
+
 core::Status LoadRun::find_model() {
   const std::string shown = without_credentials(request_.target_url);
   const auto answer = exchange(loop_, *control_, "GET", target_.base_url + "/v1/models", control_headers_, kReadyTimeout);
@@ -141,7 +150,7 @@ core::Status LoadRun::find_model() {
   if (!models) {
     // Some gateways do not route /v1/models; with a model's name given they can be measured all the same.
     if (answer->status == 404 && !request_.model.empty()) return {};
-    return core::fail(ErrorCode::kProtocol, fmt::format("GET /v1/models at target {}: {}", shown, models.error().message),
+    return core::fail(answer->status == 404 ? ErrorCode::kInvalid : ErrorCode::kProtocol, fmt::format("GET /v1/models at target {}: {}", shown, models.error().message),
                       "check that the URL is that of an OpenAI-compatible server; give a model name if it lists none");
   }
   if (request_.model.empty()) {

@@ -24,6 +24,7 @@ class LoadRun {
   core::Status prepare();
   core::Status open_clients();
   core::Status find_model();
+  void find_version();
   void reset_caches();
   void baseline();
   void describe_replicas();

@@ -17,6 +17,12 @@ core::Result<std::vector<std::string>> parse_model_list(std::string_view body) {
   return core::fail(core::ErrorCode::kProtocol, document.is_discarded() ? "the answer is no JSON" : "the answer is no model list");
 }
 
+std::string parse_version(std::string_view body) {
+  const auto document = nlohmann::json::parse(body, nullptr, false);
+  if (!document.is_object() || !document.contains("version") || !document["version"].is_string()) return {};
+  return document["version"].get<std::string>().substr(0, 100);
+}
+
 bool says_no_success(std::string_view body) {
   const auto document = nlohmann::json::parse(body, nullptr, false);
   return document.is_object() && document.contains("success") && document["success"] == false;

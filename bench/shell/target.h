@@ -34,5 +34,7 @@ core::Result<Target> resolve_target(const std::string& url, core::Duration conne
 core::Result<std::vector<std::string>> parse_model_list(std::string_view body);
 /// {"success": false}: how newer servers refuse to reset their cache with status 200.
 [[nodiscard]] bool says_no_success(std::string_view body);
+/// `version` of vLLM's GET /version; empty when the body is no such answer.
+[[nodiscard]] std::string parse_version(std::string_view body);
 
 }  // namespace bench

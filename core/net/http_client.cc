@@ -329,7 +329,10 @@ void Client::cancel(TransferId id) {
   if (!slot.busy || slot.cancelled) return;
   slot.cancelled = true;
   // Inside a curl callback the handle cannot be removed: the callback's return value stops it instead.
-  if (!slot.shard->in_action) finish(slot, CURLE_ABORTED_BY_CALLBACK);
+  if (slot.shard->in_action) return;
+  auto& waiting = slot.shard->waiting;
+  waiting.erase(std::remove(waiting.begin(), waiting.end(), id), waiting.end());
+  finish(slot, CURLE_ABORTED_BY_CALLBACK);
 }
 
 int Client::on_socket(CURL*, curl_socket_t fd, int what, void* user, void* socket_data) {

@@ -154,6 +154,7 @@ void Connection::on_read(uv_stream_t* stream, ssize_t size, const uv_buf_t* buff
 
 void Connection::on_bytes(std::string_view bytes) {
   constexpr std::size_t kMaxPipelined = 1u << 20;
+  if (close_after_flush_) return;
   if (active_ || processing_) {
     pending_.append(bytes);
     if (pending_.size() > kMaxPipelined) close_now();
@@ -183,7 +184,7 @@ void Connection::on_head(Http1Head&& head) {
 void Connection::process() {
   if (processing_) return;
   processing_ = true;
-  while (!closing_ && !active_) {
+  while (!closing_ && !active_ && !close_after_flush_) {
     if (parser_.refusal() != Http1Parser::Refusal::kNone) {
       refuse();
       break;

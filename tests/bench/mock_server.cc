@@ -37,6 +37,8 @@ void MockServer::serve(core::net::HttpExchange& exchange) {
                      bad_models ? "<html>hello</html>" : R"({"object":"list","data":[{"id":"mock-model"}]})");
   } else if (path == "/metrics") {
     exchange.respond(200, {{"Content-Type", "text/plain"}}, metrics());
+  } else if (path == "/version") {
+    exchange.respond(404, {}, "");
   } else if (path == "/reset_prefix_cache") {
     ++resets;
     exchange.respond(200, {}, "");

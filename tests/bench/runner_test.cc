@@ -77,7 +77,7 @@ TEST(Runner, AWholeRun) {
   EXPECT_EQ(run->scrapes.back().values.success, 40.0);
   EXPECT_EQ(run->health.scrapes, run->scrapes.size());
   const auto seen = server.authorizations();
-  EXPECT_EQ(std::count(seen.begin(), seen.end(), "Bearer secret-key"), 42);
+  EXPECT_EQ(std::count(seen.begin(), seen.end(), "Bearer secret-key"), 43);
   EXPECT_EQ(manifest_to_json(run->manifest).find("secret-key"), std::string::npos);
 }
 

@@ -83,6 +83,8 @@ TEST(SseTest, EventsAreEqualAtAnyCut) {
   EXPECT_EQ(events_of(stream, nullptr), expected);
   Rng rng(3);
   for (int i = 0; i < 300; ++i) EXPECT_EQ(events_of(stream, &rng), expected);
+  EXPECT_EQ(events_of("\xEF\xBB\xBF" + stream, nullptr), expected);
+  EXPECT_EQ(events_of("\xEF\xBB\xBF" "data: x\n\n\xEF\xBB\xBF" "data: y\n\n", nullptr), "<x>");
   EXPECT_EQ(events_of("data: half\n", nullptr), "cut");
   EXPECT_EQ(events_of("data: ha", nullptr), "cut");
 }
