@@ -28,6 +28,7 @@ double step_throughput(const Run& run) {
 
 core::Result<const Run*> ExperimentRunner::run_cell(const scenarios::Scenario& scenario, std::size_t arm, CellRef cell,
                                                     const std::string& what) {
+  if (context_.may_go_on && !context_.may_go_on()) return core::fail(core::ErrorCode::kCancelled, "the experiment was stopped");
   const ExperimentArm& target = context_.arms[arm];
   RunRequest request;
   request.target_url = target.target_url;

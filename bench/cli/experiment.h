@@ -38,6 +38,7 @@ struct ExperimentContext {
   const std::atomic<bool>* interrupted = nullptr;
   std::function<void(const CellProgress&)> on_progress;
   std::function<void(const std::string&)> on_note;
+  std::function<bool()> may_go_on;           ///< asked before each cell; false stops the experiment as cancelled
   std::uint32_t cells_total = 0;
 };
 

@@ -89,7 +89,9 @@ class DemoVerb final : public Verb {
     const ExperimentInfo info{spec.id, spec.name, core::rfc3339_utc(std::chrono::duration<double>(since_epoch).count()), analyzers::to_json(spec)};
     if (auto saved = (*store)->save_experiment(info); !saved) return saved.error();
 
-    ExperimentRunner runner(context(invocation, *stacks, spec.id, **store, *plan, started));
+    ExperimentContext settings = context(invocation, *stacks, spec.id, **store, *plan, started);
+    settings.may_go_on = [&stacks] { return ended_child(*stacks).empty(); };
+    ExperimentRunner runner(std::move(settings));
     const auto sent = send_all(runner, *plan);
     const std::string ended = ended_child(*stacks);
     if (!ended.empty() && !invocation.interrupted.load()) {

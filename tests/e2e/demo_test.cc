@@ -62,6 +62,26 @@ TEST(DemoTest, QuickDemoTellsTheTruthAndLeavesNothingRunning) {
   EXPECT_EQ(gatebench_processes(), before);
 }
 
+TEST(DemoTest, ALostReplicaIsNamedAndWhatRanIsReported) {
+  const support::ScratchFolder folder;
+  const auto before = gatebench_processes();
+  support::Process demo({"demo", "--out", folder.file("out"), "--log-format", "json"}, folder.path());
+  ASSERT_TRUE(demo.wait_for_errors("\"progress\"", std::chrono::seconds(60))) << demo.errors;
+  pid_t victim = 0;
+  for (const auto& id : gatebench_processes()) {
+    const std::string command = content("/proc/" + id + "/cmdline");
+    if (before.count(id) == 0 && command.find("pattern3-replica-2") != std::string::npos && command.find("router") == std::string::npos) {
+      victim = std::stoi(id);
+    }
+  }
+  ASSERT_GT(victim, 0);
+  kill(victim, SIGKILL);
+  EXPECT_EQ(demo.wait(std::chrono::seconds(90)), 1) << demo.errors;
+  EXPECT_NE(demo.errors.find("pattern3-replica-2 has ended by itself"), std::string::npos) << demo.errors;
+  EXPECT_TRUE(std::filesystem::exists(folder.file("out/report.json")));
+  EXPECT_EQ(gatebench_processes(), before);
+}
+
 TEST(DemoTest, InterruptedDemoEndsItsChildren) {
   const support::ScratchFolder folder;
   const auto before = gatebench_processes();
