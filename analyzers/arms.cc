@@ -82,8 +82,19 @@ void pool_distributions(const ArmCells& arm, ArmAnalysis& out) {
   const auto& first = arm.cells.front()->latencies;
   for (std::size_t i = 0; i < first.size(); ++i) {
     LatencySamples pooled{first[i].metric, {}, first[i].reason};
-    for (const Cell* cell : arm.cells) pooled.ms.insert(pooled.ms.end(), cell->latencies[i].ms.begin(), cell->latencies[i].ms.end());
-    out.distributions.push_back(describe(std::move(pooled), arm.cells.size() == 1 ? "within this run" : "within these runs"));
+    std::size_t used = 0;
+    for (const Cell* cell : arm.cells) {
+      const MetricFamily family = family_of(first[i].metric);
+      if (!valid_for(cell->analysis.validity, family)) {
+        if (used == 0) pooled.reason = "not valid: " + why_invalid(cell->analysis.validity, family);
+        continue;
+      }
+      ++used;
+      pooled.ms.insert(pooled.ms.end(), cell->latencies[i].ms.begin(), cell->latencies[i].ms.end());
+    }
+    std::string label = arm.cells.size() == 1 ? "within this run" : "within these runs";
+    if (used > 0 && used < arm.cells.size()) label = "within the " + std::to_string(used) + " of " + std::to_string(arm.cells.size()) + " runs that are valid for it";
+    out.distributions.push_back(describe(std::move(pooled), label));
   }
 }
 
