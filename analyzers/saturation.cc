@@ -94,7 +94,7 @@ SaturationAnalysis analyze_saturation(const ArmCells& arm) {
   const bool reached = n < 2 || measured_concurrency(arm) >= out.ladder[n - 2].first;
   if (waits && flat && reached) out.verdict = Verdict::kPass;
   else out.verdict = idle || steep ? Verdict::kFail : Verdict::kInconclusive;
-  const std::string waiting_text = waiting.value ? "requests were waiting on every replica in at least " + figure(100 * *waiting.value, 3) + " % of the scrapes"
+  const std::string waiting_text = waiting.value ? "requests were waiting in " + figure(100 * *waiting.value, 3) + " % of the scrapes of the replica where they waited least"
                                                  : "whether requests were waiting is not known (" + waiting.reason + ")";
   const std::string gain_text = gain.value ? "the ladder's last step changed throughput by " + figure(100 * *gain.value, 2) + " % per doubling of the concurrency"
                                            : "how throughput grows with load is not known (" + gain.reason + ")";

@@ -78,8 +78,8 @@ core::Status ExperimentRunner::probe(const scenarios::Scenario& scenario, std::s
 }
 
 core::Result<std::uint32_t> ExperimentRunner::ladder(const scenarios::Scenario& scenario, Duration step_duration) {
-  // The analysis' own limit for "flat", per doubling of the concurrency.
-  constexpr double kMaxGainPerDoubling = 0.05;
+  // Half of the analysis' limit for "flat": a short step that is just below the limit may turn out just above it.
+  constexpr double kMaxGainPerDoubling = 0.025;
   std::vector<double> previous(context_.arms.size(), 0.0);
   std::uint32_t chosen = 0;
   for (std::size_t step = 0; step < scenario.ladder.size(); ++step) {

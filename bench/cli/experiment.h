@@ -48,7 +48,7 @@ class ExperimentRunner {
 
   /// One probe run of a scenario on one arm.
   core::Status probe(const scenarios::Scenario& scenario, std::size_t arm);
-  /// Short ladder on every arm; returns the lowest concurrency beyond which no arm gains more than 5 % per
+  /// Short ladder on every arm; returns the lowest concurrency beyond which no arm gains more than 2.5 % per
   /// doubling, or the highest
   /// step when the load never went flat (the analysis will then say that saturation was not shown).
   core::Result<std::uint32_t> ladder(const scenarios::Scenario& scenario, Duration step_duration);
