@@ -62,6 +62,7 @@ class ReplicaVerb final : public Verb {
     o.option("seed", "N", "seed of step noise and output text (default 1)", &options_.seed);
     o.option("system-fingerprint", "TEXT", "put into final chunks", &options_.system_fingerprint);
     o.option("no-cached-tokens", "", "do not report prompt_tokens_details.cached_tokens", &no_cached_tokens_);
+    o.option("faults", "JSON", "what it does wrong on purpose, as POST /admin/faults takes it: {\"fail_rate\":0.1}", &faults_);
     o.option("die-after", "N", "end the process after N requests: a replica lost in mid-run", &die_after_);
     o.option("ready-fd", "FD", "report the port there", &ready_fd_).hidden = true;
     o.example("gatebench replica --port 8001 --name a");
@@ -80,6 +81,11 @@ class ReplicaVerb final : public Verb {
     options_.port = *port;
     options_.profile = std::move(*profile);
     options_.report_cached_tokens = !no_cached_tokens_;
+    if (!faults_.empty()) {
+      auto faults = simulator::parse_faults(faults_);
+      if (!faults) return report_error(invocation, faults.error());
+      options_.faults = *faults;
+    }
     if (die_after_) {
       options_.faults.die_after_requests = *die_after_;
       options_.on_die = [] { std::_Exit(1); };
@@ -99,7 +105,7 @@ class ReplicaVerb final : public Verb {
 
   simulator::ReplicaOptions options_;
   std::uint64_t port_ = 0, ready_fd_ = 0;
-  std::string profile_{simulator::kDefaultProfile};
+  std::string profile_{simulator::kDefaultProfile}, faults_;
   std::vector<std::string> overrides_;
   std::optional<std::uint32_t> die_after_;
   bool no_cached_tokens_ = false;
