@@ -20,6 +20,8 @@ struct Loop::Posted {
 };
 
 Loop::Loop() : loop_(std::make_unique<uv_loop_t>()), posted_(std::make_unique<Posted>()) {
+  // libuv writes without MSG_NOSIGNAL: a peer that has gone must be an error of that write, not the end of the process.
+  std::signal(SIGPIPE, SIG_IGN);
   check(uv_loop_init(loop_.get()) == 0, "uv_loop_init");
   posted_->async.data = posted_.get();
   const auto on_async = [](uv_async_t* async) {
