@@ -2,6 +2,7 @@
 // Called on the hot path by the response codec; it does not allocate once its line buffer has grown.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
@@ -19,17 +20,18 @@ class SseParser {
   /// followed by at least kPadding readable bytes, as simdjson wants. Returns false when the stream is not acceptable.
   template <class OnData>
   bool feed(std::string_view bytes, OnData&& on_data) {
-    for (const char c : bytes) {
-      if (c == '\n' && after_cr_) {
-        after_cr_ = false;
-        continue;
-      }
-      after_cr_ = c == '\r';
-      if (c != '\n' && c != '\r') {
-        if (line_.size() >= max_event_bytes_) return false;
-        line_.push_back(c);
-        continue;
-      }
+    while (!bytes.empty()) {
+      if (after_cr_ && bytes.front() == '\n') bytes.remove_prefix(1);
+      after_cr_ = false;
+      // Two searches of the library beat a loop over the bytes: streams are long and line ends are rare.
+      const std::size_t line_feed = bytes.find('\n');
+      const std::size_t end = std::min(line_feed, bytes.substr(0, line_feed).find('\r'));
+      const std::string_view part = bytes.substr(0, end);
+      if (line_.size() + part.size() > max_event_bytes_) return false;
+      line_.append(part);
+      if (end == std::string_view::npos) return true;
+      after_cr_ = bytes[end] == '\r';
+      bytes.remove_prefix(end + 1);
       if (!end_line()) {
         if (has_data_) {
           has_data_ = false;
