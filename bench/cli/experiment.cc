@@ -2,30 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
 
 #include "bench/shell/run_writer.h"
 #include "core/hash.h"
 
 namespace bench::cli {
-namespace {
-
-/// Successful requests per second over the middle of a ladder step: the first third is ramp.
-double step_throughput(const Run& run) {
-  const Duration from = run.manifest.duration / 3;
-  Duration last = from;
-  std::size_t count = 0;
-  for (const auto& record : run.records) {
-    if (record.outcome != Outcome::kOk || record.done < from) continue;
-    ++count;
-    last = std::max(last, record.done);
-  }
-  return last > from ? static_cast<double>(count) / core::to_seconds(last - from) : 0.0;
-}
-
-}  // namespace
-
 core::Result<const Run*> ExperimentRunner::run_cell(const scenarios::Scenario& scenario, std::size_t arm, CellRef cell,
                                                     const std::string& what) {
   if (context_.may_go_on && !context_.may_go_on()) return core::fail(core::ErrorCode::kCancelled, "the experiment was stopped");
@@ -78,12 +59,8 @@ core::Status ExperimentRunner::probe(const scenarios::Scenario& scenario, std::s
 }
 
 core::Result<std::uint32_t> ExperimentRunner::ladder(const scenarios::Scenario& scenario, Duration step_duration) {
-  // Half of the analysis' limit for "flat": a short step that is just below the limit may turn out just above it.
-  constexpr double kMaxGainPerDoubling = 0.025;
-  std::vector<double> previous(context_.arms.size(), 0.0);
   std::uint32_t chosen = 0;
   for (std::size_t step = 0; step < scenario.ladder.size(); ++step) {
-    bool flat = step > 0;
     for (std::size_t arm = 0; arm < context_.arms.size(); ++arm) {
       if (interrupted()) return core::fail(core::ErrorCode::kCancelled, "interrupted during the ladder");
       scenarios::Scenario short_run = scenario;
@@ -98,14 +75,8 @@ core::Result<std::uint32_t> ExperimentRunner::ladder(const scenarios::Scenario& 
       const auto run = run_cell(short_run, arm, std::move(cell),
                                 fmt::format("ladder c={} · {} · {}", scenario.ladder[step], scenario.name, context_.arms[arm].name));
       if (!run) return run.error();
-      const double throughput = step_throughput(**run);
-      const double doublings = step == 0 ? 1.0 : std::log2(static_cast<double>(scenario.ladder[step]) / scenario.ladder[step - 1]);
-      flat = flat && throughput < previous[arm] * std::pow(1.0 + kMaxGainPerDoubling, doublings);
-      previous[arm] = throughput;
     }
-    // The step before was already as fast; this one has the queue that shows it.
     chosen = scenario.ladder[step];
-    if (flat) break;
   }
   return chosen;
 }

@@ -48,9 +48,8 @@ class ExperimentRunner {
 
   /// One probe run of a scenario on one arm.
   core::Status probe(const scenarios::Scenario& scenario, std::size_t arm);
-  /// Short ladder on every arm; returns the lowest concurrency beyond which no arm gains more than 2.5 % per
-  /// doubling, or the highest
-  /// step when the load never went flat (the analysis will then say that saturation was not shown).
+  /// Short ladder on every arm, every step of it: whether it is flat is the analysis' to say, over its own windows.
+  /// Returns the last step's concurrency, at which the load is then measured.
   core::Result<std::uint32_t> ladder(const scenarios::Scenario& scenario, Duration step_duration);
   /// `blocks` blocks of every scenario on every arm; the order of arms alternates (AB BA AB …).
   core::Status blocks(const std::vector<scenarios::Scenario>& scenarios, std::uint32_t blocks);
