@@ -200,7 +200,7 @@ struct AttributionRow {
   std::optional<std::size_t> wrong;       ///< against the header; none without one
   std::optional<std::size_t> compared;
   std::string verdict;                    ///< "exact" | "partial" | "none"
-  std::map<std::string, std::size_t> methods;  ///< "serial", "window", "propagation", "enumeration"
+  std::map<std::string, std::size_t> methods;  ///< Attribution::method -> responses
   std::map<std::string, std::size_t> ambiguous_reasons;
   Estimate lambda;                        ///< finishes per replica and window
   Estimate scrape_interval_ms;            ///< median over rounds
@@ -229,12 +229,19 @@ struct Finding {
   std::string sentence;
 };
 
+/// A replica that may have served a response, and how probable that is.
+struct AttributionCandidate {
+  std::uint16_t replica = 0;              ///< index into the run's replicas
+  float p = 0;                            ///< posterior; 0 where only the set is known
+};
+
 /// Which replica a response was attributed to; kept per run for the store and for drill-down.
 struct Attribution {
   std::int16_t replica = -1;              ///< index into the run's replicas; -1: ambiguous
-  float confidence = 0;
-  std::string method, reason;             ///< reason: when ambiguous
-  std::vector<std::uint16_t> candidates;
+  float confidence = 0;                   ///< posterior of `replica`, or of the likeliest candidate of an ambiguous response
+  std::string method;                     ///< "serial", "exact", "elimination", "posterior", "first-token", "header"; empty: ambiguous
+  std::string reason;                     ///< when ambiguous: "twins", "too dense", "inconsistent", "foreign", "reset", "no scrape", …
+  std::vector<AttributionCandidate> candidates;  ///< likeliest first
 };
 
 struct Analysis {

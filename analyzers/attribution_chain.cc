@@ -265,16 +265,16 @@ class Chain {
     bool propagated = false;
     const std::uint64_t options = options_of(i, propagated);
     for (std::uint16_t r = 0; r < problem_.replicas; ++r) {
-      if (((options >> r) & 1u) != 0) out.candidates.push_back(r);
+      if (((options >> r) & 1u) != 0) out.candidates.push_back({r, 0});
     }
     if (out.candidates.size() != 1 || near_contradiction(c)) {
       out.reason = why_ambiguous(i);
       return out;
     }
-    out.replica = static_cast<std::int16_t>(out.candidates.front());
-    out.confidence = 1;
+    out.replica = static_cast<std::int16_t>(out.candidates.front().replica);
+    out.confidence = out.candidates.front().p = 1;
     const bool alone = c.first_round == c.last_round && problem_.rounds[c.first_round].count() == 1;
-    out.method = alone ? "window" : propagated ? "propagation" : "enumeration";
+    out.method = alone || propagated ? "exact" : "elimination";
     return out;
   }
 

@@ -99,7 +99,7 @@ class SerialProbe {
         out.replica = mover;
         out.confidence = 1;
         out.method = "serial";
-        out.candidates = {static_cast<std::uint16_t>(mover)};
+        out.candidates = {{static_cast<std::uint16_t>(mover), 1.0f}};
       }
       return out;
     }

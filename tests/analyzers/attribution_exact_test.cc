@@ -124,7 +124,7 @@ TEST(AttributionExact, EqualsBruteForceOnTinyProblems) {
     for (std::size_t i = 0; i < expected.size(); ++i) {
       const auto& a = decoded.of_candidate[i];
       std::uint64_t got = 0;
-      for (const auto r : a.candidates) got |= std::uint64_t{1} << r;
+      for (const auto& r : a.candidates) got |= std::uint64_t{1} << r.replica;
       EXPECT_EQ(got, expected[i]) << "seed " << seed << " candidate " << i;
       if (a.replica >= 0) {
         EXPECT_EQ(a.replica, tiny.truth[i]) << "seed " << seed;
@@ -145,7 +145,7 @@ TEST(AttributionExact, WithForeignFinishesItNeverClaimsMoreThanBruteForce) {
     for (std::size_t i = 0; i < expected.size(); ++i) {
       const auto& a = decoded.of_candidate[i];
       std::uint64_t got = 0;
-      for (const auto r : a.candidates) got |= std::uint64_t{1} << r;
+      for (const auto& r : a.candidates) got |= std::uint64_t{1} << r.replica;
       EXPECT_EQ(got & expected[i], expected[i]) << "seed " << seed;
       if (a.replica < 0) continue;
       ++claimed;
