@@ -13,15 +13,56 @@ namespace analyzers {
 namespace {
 
 /// Rounds that contradict the counters: more than this and the list of replicas is not believed; at first sight, before
-/// brackets are widened for responses that a gateway held back, more are borne.
+/// scrapes are dropped and holds allowed for, more are borne.
 constexpr double kMaxInconsistentShare = 0.05;
 constexpr double kMaxInconsistentAtFirst = 0.25;
-constexpr core::Duration kWidestHorizon = std::chrono::milliseconds(320);
+constexpr double kLongHolds_s = 0.12;
 
 double share(std::size_t part, std::size_t of) { return of == 0 ? 0 : static_cast<double>(part) / static_cast<double>(of); }
 
-double inconsistent_share(const Decoded& d) {
-  return d.inconsistent_rounds < 2 ? 0 : share(d.inconsistent_rounds, d.rounds_with_candidates);
+double inconsistent_share(const Decoded& d) { return d.inconsistent.size() < 2 ? 0 : share(d.inconsistent.size(), d.rounds_with_candidates); }
+
+/// Scrapes between rounds that contradict the counters: a page that was torn unseen, or a response that was held back
+/// over it. Round k lies between boundaries k - 1 and k.
+void drop_suspects(const AttributionProblem& problem, const Decoded& decoded, std::set<std::uint32_t>& dropped) {
+  const auto& bad = decoded.inconsistent;
+  const auto drop = [&](std::uint32_t boundary) {
+    if (boundary > 0 && boundary + 1 < problem.boundary_round_ids.size()) dropped.insert(problem.boundary_round_ids[boundary]);
+  };
+  for (std::size_t i = 0; i < bad.size(); ++i) {
+    const bool pair_before = i > 0 && bad[i - 1] + 1 == bad[i];
+    const bool pair_after = i + 1 < bad.size() && bad[i] + 1 == bad[i + 1];
+    if (pair_after || !pair_before) drop(bad[i]);
+    if (!pair_after && !pair_before && bad[i] > 0) drop(bad[i] - 1);
+  }
+}
+
+/// Decodes; where rounds contradict the counters, allows for longer holds, then does without the scrapes between them.
+Decoded decode_consistently(const bench::Run& run, const RunFacts& facts, AttributionProblem& problem) {
+  Decoded decoded;
+  if (problem.refusal.empty()) decoded = decode(problem, run.records.size());
+  double hold_limit_s = problem.finish.model.hold_limit_s;
+  if (!decoded.inconsistent.empty() && hold_limit_s < kLongHolds_s) {
+    AttributionProblem patient = attribution_problem(run, facts);
+    patient.finish.model.hold_limit_s = kLongHolds_s;
+    Decoded again = decode(patient, run.records.size());
+    if (again.inconsistent.size() < decoded.inconsistent.size()) {
+      hold_limit_s = kLongHolds_s;
+      problem = std::move(patient);
+      decoded = std::move(again);
+    }
+  }
+  std::set<std::uint32_t> dropped;
+  for (int attempt = 0; attempt < 3 && !decoded.inconsistent.empty() && inconsistent_share(decoded) <= kMaxInconsistentAtFirst; ++attempt) {
+    const std::size_t before = dropped.size();
+    drop_suspects(problem, decoded, dropped);
+    if (dropped.size() == before) break;
+    problem = attribution_problem(run, facts, dropped);
+    if (!problem.refusal.empty()) break;
+    problem.finish.model.hold_limit_s = hold_limit_s;
+    decoded = decode(problem, run.records.size());
+  }
+  return decoded;
 }
 
 void withdraw(RunAttribution& out, const bench::Run& run, const std::string& why) {
@@ -33,10 +74,10 @@ void withdraw(RunAttribution& out, const bench::Run& run, const std::string& why
   }
 }
 
-double mean_finishes(const AttributionProblem& problem) {
+double mean_finishes(const LayerProblem& layer) {
   double sum = 0;
   std::size_t windows = 0;
-  for (const auto& round : problem.rounds) {
+  for (const auto& round : layer.rounds) {
     for (const auto& w : round.windows) {
       if (!w.known) continue;
       sum += static_cast<double>(w.count);
@@ -62,34 +103,30 @@ RunAttribution attribute_run(const bench::Run& run, const RunFacts& facts) {
   RunAttribution out;
   out.of_record.resize(run.records.size());
   AttributionProblem problem = attribution_problem(run, facts);
-  Decoded decoded = decode(problem);
-  double contradicted = inconsistent_share(decoded);
-  // A contradiction may be a response held back for longer than its bracket: wider brackets explain it, or nothing does.
-  while (decoded.inconsistent_rounds > 0 && contradicted <= kMaxInconsistentAtFirst && problem.horizon < kWidestHorizon) {
-    problem = attribution_problem(run, facts, 2 * problem.horizon);
-    decoded = decode(problem);
-    contradicted = inconsistent_share(decoded);
-  }
-  for (std::size_t i = 0; i < problem.candidates.size(); ++i) out.of_record[problem.candidates[i].record] = decoded.of_candidate[i];
-  for (std::size_t i = 0; i < run.records.size(); ++i) {
-    if (succeeded(run.records[i]) && run.records[i].done == core::kNever) out.of_record[i].reason = "no end time";
-  }
+  const Decoded decoded = decode_consistently(run, facts, problem);
   out.scrape_interval = problem.scrape_interval;
-  out.lambda = mean_finishes(problem);
-  out.totals_known = problem.totals_known;
-  out.extra_finishes = problem.extra_finishes;
-  for (const auto& round : problem.rounds) out.counted_finishes += round.count();
+  out.lambda = mean_finishes(problem.finish);
+  out.totals_known = problem.finish.totals_known;
+  out.extra_finishes = problem.finish.extra;
+  for (const auto& round : problem.finish.rounds) out.counted_finishes += round.count();
   if (!problem.refusal.empty()) {
     withdraw(out, run, problem.refusal);
     return out;
+  }
+  out.of_record = decoded.of_record;
+  out.expected_wrong = decoded.expected_wrong;
+  out.note = decoded.note;
+  for (std::size_t i = 0; i < run.records.size(); ++i) {
+    if (succeeded(run.records[i]) && run.records[i].done == core::kNever) out.of_record[i].reason = "no end time";
   }
   SerialResult serial;
   if (facts.scenario && (facts.scenario->serial_probe || (facts.closed_loop && facts.concurrency == 1))) {
     serial = serial_probe(run, facts);
     apply_serial(serial, run, out);
   }
+  const double contradicted = inconsistent_share(decoded);
   if (contradicted > kMaxInconsistentShare) {
-    withdraw(out, run, "inconsistent: in " + std::to_string(decoded.inconsistent_rounds) + " of " +
+    withdraw(out, run, "inconsistent: in " + std::to_string(decoded.inconsistent.size()) + " of " +
                            std::to_string(decoded.rounds_with_candidates) +
                            " rounds the counters cannot be explained by our responses: a replica is missing from the list, a URL is "
                            "another server's, or the gateway holds responses back");

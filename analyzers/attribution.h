@@ -3,82 +3,46 @@
 // Nothing here may read RequestRecord::observed_replica; compare_with_headers() reports against it, and only that.
 #pragma once
 
-#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "analyzers/analysis.h"
+#include "analyzers/attribution_layer.h"
 #include "analyzers/run_facts.h"
 #include "bench/run.h"
 
 namespace analyzers {
 
-/// Integers that a request adds to the replica that finishes it: prompt, output and max_tokens, and the bucket of each
-/// in that replica's histograms.
-struct FinishVector {
-  static constexpr std::size_t kChannels = 3;
-  std::array<std::int64_t, kChannels> value{};
-  std::array<std::uint8_t, kChannels> bucket{};
-};
-
-/// One replica between two consistent scrapes: so many finishes, adding up to these integers.
-struct FinishWindow {
-  std::uint16_t replica = 0;
-  core::Duration opens{}, closes{};  ///< widest: sent of the first scrape, answered of the second
-  bool known = false;                ///< false: a reset or no scrape; it may have taken anything
-  std::string why_unknown;           ///< "reset", "no scrape"
-  std::int64_t count = 0;
-  std::array<std::int64_t, FinishVector::kChannels> sum{};
-  std::array<std::vector<std::int32_t>, FinishVector::kChannels> buckets;  ///< not cumulative; may be empty
-};
-
-/// Windows of all replicas between two instants at which every (living) replica was scraped.
-struct FinishRound {
-  std::vector<FinishWindow> windows;
-  [[nodiscard]] bool all_known() const;
-  [[nodiscard]] std::int64_t count() const;
-};
-
-/// A response of ours and when its replica may have counted it: [latest - horizon, latest]; `latest` is the end of the
-/// response less 0.9 of the way back through a simulated network, if there is one.
-struct FinishCandidate {
-  std::uint32_t record = 0;
-  core::Duration earliest{}, latest{};
-  FinishVector vector;
-  std::uint32_t first_round = 0, last_round = 0;
-  bool outside = false;  ///< no round at all
-};
-
 struct AttributionProblem {
   std::size_t replicas = 0;
-  std::vector<FinishRound> rounds;            ///< the first and the last are unknown: before and after all scrapes
-  std::vector<FinishCandidate> candidates;    ///< ascending `latest`
-  std::array<bool, FinishVector::kChannels> channel_used{};
-  core::Duration horizon{};
-  core::Duration scrape_interval{};           ///< median between rounds
-  bool totals_known = false;                  ///< counters bracket the run without a reset
-  std::int64_t extra_finishes = 0;            ///< counted - ours; foreign, or ours that we gave up on
-  std::string refusal;                        ///< not empty: no claim may be made, and why
+  LayerProblem finish;                          ///< rounds: the first and the last are unknown
+  std::optional<LayerProblem> first_token, body;  ///< none: the servers export no such counters, or they do not add up
+  std::vector<std::uint32_t> boundary_round_ids;  ///< scrape rounds between the rounds of the layers
+  core::Duration scrape_interval{};             ///< median between rounds
+  std::string refusal;                          ///< not empty: no claim may be made, and why
 };
 
-struct DecodeLimits {
-  std::size_t nodes_per_round = 30'000, nodes_per_run = 6'000'000;
-  std::size_t candidates_per_round = 40, states = 512, steps_per_round = 40'000;
-};
+/// Scrapes of `dropped_rounds` are not used: what they contradict is decided without them.
+[[nodiscard]] AttributionProblem attribution_problem(const bench::Run& run, const RunFacts& facts,
+                                                     const std::set<std::uint32_t>& dropped_rounds = {});
 
-/// `least_horizon`: widens the finish brackets beyond what the joint counts prove.
-[[nodiscard]] AttributionProblem attribution_problem(const bench::Run& run, const RunFacts& facts, core::Duration least_horizon = {});
+/// Probability from which a response is attributed.
+inline constexpr double kClaimConfidence = 0.99;
 
 struct Decoded {
-  std::vector<Attribution> of_candidate;  ///< in the problem's order
-  std::size_t rounds_with_candidates = 0, inconsistent_rounds = 0;
+  std::vector<Attribution> of_record;           ///< order of Run::records
+  std::vector<std::uint32_t> inconsistent;      ///< rounds of the finish layer that no assignment explains
+  std::size_t rounds_with_candidates = 0, dense_rounds = 0;
+  double expected_wrong = 0;                    ///< sum of 1 - p over the claims
+  std::string note;                             ///< layers that were left out, and why
 };
-/// Exact list decoding of each round and of the chain of rounds: a response is claimed only if every assignment that the
-/// integers allow puts it on the same replica.
-[[nodiscard]] Decoded decode(const AttributionProblem& problem, const DecodeLimits& limits = {});
+/// Calibrates, solves the layers, lets each narrow the others by what is all but certain, and makes claims.
+[[nodiscard]] Decoded decode(AttributionProblem& problem, std::size_t records);
 
 /// Serial probing: one request between two rounds of scrapes. Order of the records; method "serial" where exact,
 /// replica -1 with an empty reason where the record was not alone.
@@ -93,6 +57,8 @@ struct RunAttribution {
   std::string refusal;                 ///< no claims at all, and why
   core::Duration scrape_interval{};
   double lambda = 0;                   ///< mean finishes per replica and round
+  double expected_wrong = 0;           ///< sum of 1 - p over the claims
+  std::string note;                    ///< what was left out of the evidence, and why
   bool totals_known = false;
   std::int64_t extra_finishes = 0, counted_finishes = 0;
 };

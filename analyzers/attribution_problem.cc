@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "analyzers/attribution.h"
@@ -13,25 +14,24 @@ namespace {
 
 using core::Duration;
 using bench::ReplicaScrape;
-using std::chrono::milliseconds;
 
 /// A replica that misses more consecutive rounds than this has unknown windows there instead of one merged window.
 constexpr std::size_t kMaxMissedRounds = 4;
-constexpr Duration kHorizonUnproven = milliseconds(45);
-constexpr Duration kHorizonFloor = milliseconds(8);
 constexpr std::size_t kMaxReplicas = 64;
 
 struct ScrapeRound {
+  std::uint32_t id = 0;
   Duration begin = Duration::max(), end = Duration::min();
   std::vector<const ReplicaScrape*> of;  ///< per replica; null: missing, torn or failed
 };
 
-std::vector<ScrapeRound> scrape_rounds(const bench::Run& run) {
+std::vector<ScrapeRound> scrape_rounds(const bench::Run& run, const std::set<std::uint32_t>& dropped) {
   const std::size_t replicas = run.manifest.replicas.size();
   std::map<std::uint32_t, ScrapeRound> by_id;
   for (const auto& s : run.scrapes) {
-    if (s.replica >= replicas || !usable(s) || !finished_count(s.values) || s.answered < s.sent) continue;
+    if (s.replica >= replicas || dropped.count(s.round) != 0 || !usable(s) || !finished_count(s.values) || s.answered < s.sent) continue;
     ScrapeRound& round = by_id[s.round];
+    round.id = s.round;
     round.of.resize(replicas, nullptr);
     round.of[s.replica] = &s;
     round.begin = std::min(round.begin, s.sent);
@@ -80,62 +80,121 @@ std::vector<std::int32_t> bucket_delta(const protocol::HistogramTotals& before, 
 }
 
 using Histogram = protocol::HistogramTotals protocol::VllmSnapshot::*;
-constexpr std::array<Histogram, FinishVector::kChannels> kHistograms{&protocol::VllmSnapshot::request_prompt_tokens,
-                                                                     &protocol::VllmSnapshot::request_generation_tokens,
-                                                                     &protocol::VllmSnapshot::request_max_tokens};
+/// What one layer reads of a scrape.
+struct LayerSource {
+  std::optional<double> (*count)(const protocol::VllmSnapshot&) = nullptr;
+  std::array<Histogram, kIntegerChannels> histograms{};              ///< integers with buckets; null: none
+  std::array<std::optional<double> protocol::VllmSnapshot::*, kIntegerChannels> counters{};  ///< integers without
+  Histogram latency = nullptr;
+};
 
-FinishWindow window_between(const ReplicaScrape& before, const ReplicaScrape& after) {
-  FinishWindow window;
-  window.replica = after.replica;
-  window.opens = before.sent;
-  window.closes = after.answered;
-  if (is_reset(before.values, after.values)) {
-    window.why_unknown = "reset";
-    return window;
-  }
-  const double count = *finished_count(after.values) - *finished_count(before.values);
-  window.count = std::llround(count);
-  window.known = std::fabs(count - static_cast<double>(window.count)) < 1e-6;
-  for (std::size_t c = 0; c < FinishVector::kChannels; ++c) {
-    const auto& b = before.values.*kHistograms[c];
-    const auto& a = after.values.*kHistograms[c];
-    if (!a.present || !b.present) continue;
+LayerSource finish_source() {
+  using protocol::VllmSnapshot;
+  LayerSource s;
+  s.count = finished_count;
+  s.histograms = {&VllmSnapshot::request_prompt_tokens, &VllmSnapshot::request_generation_tokens, &VllmSnapshot::request_max_tokens};
+  s.latency = &VllmSnapshot::e2e;
+  return s;
+}
+
+LayerSource first_token_source() {
+  using protocol::VllmSnapshot;
+  LayerSource s;
+  s.count = [](const VllmSnapshot& v) { return v.ttft.present ? std::optional<double>(v.ttft.count) : std::nullopt; };
+  s.counters[0] = &VllmSnapshot::prompt_tokens;
+  s.latency = &VllmSnapshot::ttft;
+  return s;
+}
+
+LayerSource body_source() {
+  using protocol::VllmSnapshot;
+  LayerSource s;
+  s.count = [](const VllmSnapshot& v) { return v.http_request_count; };
+  s.counters[0] = &VllmSnapshot::http_request_bytes_sum;
+  return s;
+}
+
+bool whole(double value) { return std::fabs(value - std::round(value)) < 1e-6; }
+
+/// Fills the integers of channel `c`; false: what the scrapes say cannot be one consistent change.
+bool read_channel(const LayerSource& source, std::size_t c, const protocol::VllmSnapshot& before, const protocol::VllmSnapshot& after,
+                  LayerWindow& window) {
+  if (source.histograms[c] != nullptr) {
+    const auto& b = before.*source.histograms[c];
+    const auto& a = after.*source.histograms[c];
+    if (!a.present || !b.present) return true;
     window.sum[c] = std::llround(a.sum - b.sum);
     window.buckets[c] = bucket_delta(b, a);
-    // A torn update inside one histogram shows as a count that disagrees with the successes.
-    if (std::llround(a.count - b.count) != window.count || window.sum[c] < 0) window.known = false;
+    // A torn update inside one histogram shows as a count that disagrees with the events.
+    return std::llround(a.count - b.count) == window.count && window.sum[c] >= 0;
+  }
+  if (source.counters[c] == nullptr) return true;
+  const auto& b = before.*source.counters[c];
+  const auto& a = after.*source.counters[c];
+  if (!a || !b) return true;
+  window.sum[c] = std::llround(*a - *b);
+  return window.sum[c] >= 0 && (window.count > 0 || window.sum[c] == 0);
+}
+
+LayerWindow window_between(const LayerSource& source, const ReplicaScrape& before, const ReplicaScrape& after) {
+  LayerWindow window;
+  window.replica = after.replica;
+  window.open_sent = before.sent;
+  window.open_answered = before.answered;
+  window.close_sent = after.sent;
+  window.close_answered = after.answered;
+  const auto from = source.count(before.values), to = source.count(after.values);
+  if (!from || !to || is_reset(before.values, after.values)) {
+    window.why_unknown = from && to ? "reset" : "no scrape";
+    return window;
+  }
+  window.count = std::llround(*to - *from);
+  window.known = whole(*to - *from) && window.count >= 0;
+  for (std::size_t c = 0; c < kIntegerChannels; ++c) window.known = read_channel(source, c, before.values, after.values, window) && window.known;
+  if (source.latency != nullptr && (before.values.*source.latency).present && (after.values.*source.latency).present) {
+    window.latency_sum_s = (after.values.*source.latency).sum - (before.values.*source.latency).sum;
   }
   if (!window.known) window.why_unknown = "no scrape";
   return window;
 }
 
-FinishWindow unknown_window(std::size_t replica, Duration opens, Duration closes) {
-  FinishWindow window;
+LayerWindow unknown_window(std::size_t replica, Duration opens, Duration closes) {
+  LayerWindow window;
   window.replica = static_cast<std::uint16_t>(replica);
-  window.opens = opens;
-  window.closes = closes;
+  window.open_sent = window.open_answered = opens;
+  window.close_sent = window.close_answered = closes;
   window.why_unknown = "no scrape";
   return window;
 }
 
-FinishRound unknown_round(std::size_t replicas, Duration opens, Duration closes) {
-  FinishRound round;
-  for (std::size_t r = 0; r < replicas; ++r) round.windows.push_back(unknown_window(r, opens, closes));
+/// Before the first or after the last scrape of all: each replica's own scrape is the edge.
+LayerRound edge_round(const ScrapeRound& edge, std::size_t replicas, bool before) {
+  LayerRound round;
+  for (std::size_t r = 0; r < replicas; ++r) {
+    LayerWindow window = unknown_window(r, Duration::min() / 4, Duration::max() / 4);
+    const ReplicaScrape* s = edge.of[r];
+    (before ? window.close_sent : window.open_sent) = s != nullptr ? s->sent : before ? edge.begin : edge.begin;
+    (before ? window.close_answered : window.open_answered) = s != nullptr ? s->answered : edge.end;
+    round.windows.push_back(std::move(window));
+  }
   return round;
 }
 
 /// Windows between two complete boundaries; a replica scraped in between has several.
-FinishRound round_between(const std::vector<ScrapeRound>& rounds, std::size_t from, std::size_t to, std::size_t replicas) {
-  FinishRound out;
+LayerRound round_between(const LayerSource& source, const std::vector<ScrapeRound>& rounds, std::size_t from, std::size_t to, std::size_t replicas) {
+  LayerRound out;
   for (std::size_t r = 0; r < replicas; ++r) {
     if (rounds[from].of[r] == nullptr || rounds[to].of[r] == nullptr) {
-      out.windows.push_back(unknown_window(r, rounds[from].begin, rounds[to].end));
+      LayerWindow window = unknown_window(r, rounds[from].begin, rounds[to].begin);
+      window.open_answered = rounds[from].end;
+      window.close_answered = rounds[to].end;
+      out.windows.push_back(std::move(window));
       continue;
     }
     const ReplicaScrape* previous = rounds[from].of[r];
     for (std::size_t k = from + 1; k <= to; ++k) {
       if (rounds[k].of[r] == nullptr) continue;
-      out.windows.push_back(window_between(*previous, *rounds[k].of[r]));
+      out.windows.push_back(window_between(source, *previous, *rounds[k].of[r]));
       previous = rounds[k].of[r];
     }
   }
@@ -160,41 +219,53 @@ std::uint8_t bucket_of(const protocol::HistogramTotals& histogram, std::int64_t 
   return static_cast<std::uint8_t>(protocol::HistogramTotals::kMaxBuckets);
 }
 
-std::array<std::uint32_t, FinishVector::kChannels> integers_of(const bench::RequestRecord& r) {
-  return {r.prompt_tokens, r.output_tokens, r.max_tokens};
-}
+/// The local stack's delay is half before the request and half before each chunk; a tenth is left as margin.
+Duration way_back(const bench::Run& run) { return run.manifest.network_delay / 2 * 9 / 10; }
 
-void add_candidates(const bench::Run& run, AttributionProblem& problem, const protocol::VllmSnapshot* layout) {
-  // The local stack's delay is half before the request and half before each chunk; a tenth is left as margin.
-  const Duration way_back = run.manifest.network_delay / 2 * 9 / 10;
+void finish_candidates(const bench::Run& run, const protocol::VllmSnapshot& layout, LayerProblem& out) {
   for (std::size_t i = 0; i < run.records.size(); ++i) {
     const auto& r = run.records[i];
     if (!succeeded(r) || r.done == core::kNever) continue;
-    FinishCandidate candidate;
-    candidate.record = static_cast<std::uint32_t>(i);
-    candidate.latest = r.done - way_back;
-    const auto integers = integers_of(r);
-    for (std::size_t c = 0; c < FinishVector::kChannels; ++c) {
-      candidate.vector.value[c] = integers[c];
-      if (layout != nullptr) candidate.vector.bucket[c] = bucket_of(layout->*kHistograms[c], integers[c]);
+    LayerCandidate c;
+    c.record = static_cast<std::uint32_t>(i);
+    c.latest = r.done - way_back(run);
+    c.earliest = dispatch_time(r);
+    const std::array<std::uint32_t, kIntegerChannels> integers{r.prompt_tokens, r.output_tokens, r.max_tokens};
+    for (std::size_t k = 0; k < kIntegerChannels; ++k) {
+      c.vector.value[k] = integers[k];
+      c.vector.bucket[k] = bucket_of(layout.*finish_source().histograms[k], integers[k]);
     }
-    problem.candidates.push_back(candidate);
+    const Duration from = r.sent != core::kNever ? r.sent : dispatch_time(r);
+    c.latency_s = core::to_seconds(r.done - from);
+    out.candidates.push_back(c);
   }
-  std::stable_sort(problem.candidates.begin(), problem.candidates.end(),
-                   [](const FinishCandidate& a, const FinishCandidate& b) { return a.latest < b.latest; });
 }
 
-/// Largest hold (response seen - finish counted) that the joint counts prove, over all complete boundaries: the C-th
-/// response to arrive cannot be the last of C counted finishes if it was counted later than it arrived.
-Duration proven_hold(const AttributionProblem& problem, const std::vector<ScrapeRound>& rounds, const std::vector<std::size_t>& boundaries) {
-  Duration hold{0};
-  std::int64_t counted = 0;
-  for (std::size_t b = 1; b < boundaries.size(); ++b) {
-    counted += problem.rounds[b].count();
-    if (counted <= 0 || static_cast<std::size_t>(counted) > problem.candidates.size()) continue;
-    hold = std::max(hold, problem.candidates[static_cast<std::size_t>(counted) - 1].latest - rounds[boundaries[b]].end);
+void first_token_candidates(const bench::Run& run, LayerProblem& out) {
+  for (std::size_t i = 0; i < run.records.size(); ++i) {
+    const auto& r = run.records[i];
+    if (!was_sent(r) || r.first_token == core::kNever || r.prompt_tokens == bench::kUnknownCount) continue;
+    LayerCandidate c;
+    c.record = static_cast<std::uint32_t>(i);
+    c.latest = r.first_token - way_back(run);
+    c.earliest = dispatch_time(r);
+    c.vector.value[0] = r.prompt_tokens;
+    c.latency_s = core::to_seconds(r.first_token - (r.sent != core::kNever ? r.sent : dispatch_time(r)));
+    out.candidates.push_back(c);
   }
-  return hold;
+}
+
+void body_candidates(const bench::Run& run, LayerProblem& out) {
+  for (std::size_t i = 0; i < run.records.size(); ++i) {
+    const auto& r = run.records[i];
+    if (!succeeded(r) || r.done == core::kNever) continue;
+    LayerCandidate c;
+    c.record = static_cast<std::uint32_t>(i);
+    c.latest = r.done - way_back(run);
+    c.earliest = dispatch_time(r);
+    c.vector.value[0] = r.body_bytes;
+    out.candidates.push_back(c);
+  }
 }
 
 Duration median_interval(const std::vector<ScrapeRound>& rounds) {
@@ -206,33 +277,8 @@ Duration median_interval(const std::vector<ScrapeRound>& rounds) {
   return *middle;
 }
 
-void place_candidates(const bench::Run& run, AttributionProblem& problem) {
-  for (auto& candidate : problem.candidates) {
-    const Duration sent = dispatch_time(run.records[candidate.record]);
-    candidate.earliest = std::max(sent, candidate.latest - problem.horizon);
-    bool placed = false;
-    // Rounds are in time order; the windows of a far round cannot overlap the bracket.
-    const auto first = std::partition_point(problem.rounds.begin(), problem.rounds.end(), [&](const FinishRound& round) {
-      Duration closes = Duration::min();
-      for (const auto& w : round.windows) closes = std::max(closes, w.closes);
-      return closes < candidate.earliest;
-    });
-    for (auto it = first; it != problem.rounds.end(); ++it) {
-      const bool overlaps = std::any_of(it->windows.begin(), it->windows.end(), [&](const FinishWindow& w) {
-        return candidate.latest > w.opens && candidate.earliest <= w.closes;
-      });
-      if (!overlaps) break;
-      const auto k = static_cast<std::uint32_t>(it - problem.rounds.begin());
-      if (!placed) candidate.first_round = k;
-      candidate.last_round = k;
-      placed = true;
-    }
-    candidate.outside = !placed;
-  }
-}
-
 /// Same process under two names: one address, or every movement of one mirrored in the other.
-std::string doubled_replica(const bench::Run& run, const AttributionProblem& problem) {
+std::string doubled_replica(const bench::Run& run, const LayerProblem& problem) {
   const auto& replicas = run.manifest.replicas;
   for (std::size_t a = 0; a < replicas.size(); ++a) {
     for (std::size_t b = a + 1; b < replicas.size(); ++b) {
@@ -243,8 +289,8 @@ std::string doubled_replica(const bench::Run& run, const AttributionProblem& pro
       std::size_t moved = 0;
       std::size_t mirrored = 0;
       for (const auto& round : problem.rounds) {
-        const FinishWindow* wa = nullptr;
-        const FinishWindow* wb = nullptr;
+        const LayerWindow* wa = nullptr;
+        const LayerWindow* wb = nullptr;
         for (const auto& w : round.windows) {
           if (w.replica == a) wa = &w;
           if (w.replica == b) wb = &w;
@@ -254,7 +300,7 @@ std::string doubled_replica(const bench::Run& run, const AttributionProblem& pro
         mirrored += wa->count == wb->count && wa->sum == wb->sum ? 1 : 0;
       }
       // Lock-step replicas mirror each other too; then the totals add up and there is nothing to suspect.
-      if (moved >= 3 && mirrored * 5 >= moved * 4 && problem.totals_known && problem.extra_finishes != 0) {
+      if (moved >= 3 && mirrored * 5 >= moved * 4 && problem.totals_known && problem.extra != 0) {
         return "the counters of " + names + " move together: one replica listed twice";
       }
     }
@@ -262,79 +308,159 @@ std::string doubled_replica(const bench::Run& run, const AttributionProblem& pro
   return {};
 }
 
-/// Counters and responses added up over the whole run. Sets channel_used, extra_finishes and, when no list of replicas
-/// could be this one, the refusal.
-void check_totals(const bench::Run& run, const RunFacts& facts, AttributionProblem& problem) {
-  problem.totals_known = scrapes_bracket_run(run, facts);
-  std::array<double, FinishVector::kChannels> ours{};
-  for (const auto& candidate : problem.candidates) {
-    for (std::size_t c = 0; c < FinishVector::kChannels; ++c) ours[c] += static_cast<double>(candidate.vector.value[c]);
-  }
+/// Counted less ours over the whole run, per layer; and for finishes: can these counters be those of the replicas that
+/// served? Sets totals, channels and, when no list of replicas could be this one, the refusal.
+void total_up(const LayerSource& source, const RunFacts& facts, bool bracketed, LayerProblem& layer,
+              std::array<double, kIntegerChannels>& counted_sum) {
+  layer.totals_known = bracketed;
   double counted = 0;
-  std::array<double, FinishVector::kChannels> sums{};
-  for (std::size_t c = 0; c < FinishVector::kChannels; ++c) {
-    problem.channel_used[c] = std::none_of(problem.candidates.begin(), problem.candidates.end(), [&](const FinishCandidate& f) {
-      return f.vector.value[c] == static_cast<std::int64_t>(bench::kUnknownCount);
-    });
-  }
+  counted_sum = {};
   for (const auto& span : facts.counters) {
     if (!span.usable()) continue;
-    const auto before = finished_count(span.first->values);
-    const auto after = finished_count(span.last->values);
-    if (!before || !after) problem.totals_known = false;
-    else counted += *after - *before;
-    for (std::size_t c = 0; c < FinishVector::kChannels; ++c) {
-      const auto& b = span.first->values.*kHistograms[c];
-      const auto& a = span.last->values.*kHistograms[c];
-      if (!a.present || !b.present) problem.channel_used[c] = false;
-      else sums[c] += a.sum - b.sum;
+    const auto& before = span.first->values;
+    const auto& after = span.last->values;
+    const auto from = source.count(before), to = source.count(after);
+    if (!from || !to) {
+      layer.totals_known = false;
+      continue;
     }
+    counted += *to - *from;
+    for (std::size_t c = 0; c < kIntegerChannels; ++c) {
+      const bool histogram = source.histograms[c] != nullptr && (before.*source.histograms[c]).present && (after.*source.histograms[c]).present;
+      const bool counter = source.counters[c] != nullptr && before.*source.counters[c] && after.*source.counters[c];
+      if (histogram) counted_sum[c] += (after.*source.histograms[c]).sum - (before.*source.histograms[c]).sum;
+      else if (counter) counted_sum[c] += *(after.*source.counters[c]) - *(before.*source.counters[c]);
+      else layer.channel_used[c] = false;
+    }
+    layer.latency_known = layer.latency_known && source.latency != nullptr && (before.*source.latency).present && (after.*source.latency).present;
   }
-  if (!problem.totals_known) return;
-  const auto n = static_cast<double>(problem.candidates.size());
-  problem.extra_finishes = std::llround(counted - n);
-  if (problem.extra_finishes < 0) {
-    problem.refusal = "the replicas' counters show " + std::to_string(std::llround(counted)) + " finishes, but " +
-                      std::to_string(problem.candidates.size()) +
-                      " of our requests succeeded: a replica that served is missing from the list, or a listed URL is another server's";
-    return;
+  layer.extra = layer.totals_known ? std::llround(counted) - static_cast<std::int64_t>(layer.candidates.size()) : 0;
+}
+
+std::array<double, kIntegerChannels> own_sum(const LayerProblem& layer) {
+  std::array<double, kIntegerChannels> out{};
+  for (const auto& c : layer.candidates) {
+    for (std::size_t k = 0; k < kIntegerChannels; ++k) out[k] += static_cast<double>(c.vector.value[k]);
   }
-  for (std::size_t c = 0; c < FinishVector::kChannels; ++c) {
-    if (!problem.channel_used[c]) continue;
-    const double least = ours[c] + (c == 1 ? 0.0 : static_cast<double>(problem.extra_finishes));
-    const bool fits = problem.extra_finishes == 0 ? std::llround(sums[c] - ours[c]) == 0 : sums[c] >= least;
+  return out;
+}
+
+std::string judge_totals(LayerProblem& finish, const std::array<double, kIntegerChannels>& counted_sum) {
+  if (!finish.totals_known) return {};
+  if (finish.extra < 0) {
+    return "the replicas' counters show " + std::to_string(static_cast<std::int64_t>(finish.candidates.size()) + finish.extra) + " finishes, but " +
+           std::to_string(finish.candidates.size()) +
+           " of our requests succeeded: a replica that served is missing from the list, or a listed URL is another server's";
+  }
+  const auto ours = own_sum(finish);
+  for (std::size_t c = 0; c < kIntegerChannels; ++c) {
+    if (!finish.channel_used[c]) continue;
+    const double least = ours[c] + (c == 1 ? 0.0 : static_cast<double>(finish.extra));
+    const bool fits = finish.extra == 0 ? std::llround(counted_sum[c] - ours[c]) == 0 : counted_sum[c] >= least;
     if (fits) continue;
     // Servers cap max_tokens to what the context leaves; that channel is then useless, but nothing is proven.
     if (c == 2) {
-      problem.channel_used[c] = false;
+      finish.channel_used[c] = false;
       continue;
     }
-    problem.refusal = std::string("inconsistent: the replicas' ") + (c == 0 ? "prompt" : "output") +
-                      " token counters do not add up to our responses: a listed URL is another server's";
+    return std::string("inconsistent: the replicas' ") + (c == 0 ? "prompt" : "output") +
+           " token counters do not add up to our responses: a listed URL is another server's";
   }
+  return {};
+}
+
+void add_rounds(const LayerSource& source, const std::vector<ScrapeRound>& rounds, const std::vector<std::size_t>& boundaries,
+                std::size_t replicas, LayerProblem& layer) {
+  layer.rounds.clear();
+  layer.rounds.push_back(edge_round(rounds[boundaries.front()], replicas, true));
+  for (std::size_t b = 1; b < boundaries.size(); ++b) {
+    layer.rounds.push_back(round_between(source, rounds, boundaries[b - 1], boundaries[b], replicas));
+  }
+  layer.rounds.push_back(edge_round(rounds[boundaries.back()], replicas, false));
+}
+
+/// A channel in which a response of ours has no value cannot be used at all.
+void choose_channels(const LayerSource& source, LayerProblem& layer) {
+  for (std::size_t c = 0; c < kIntegerChannels; ++c) {
+    layer.channel_used[c] = (source.histograms[c] != nullptr || source.counters[c] != nullptr) &&
+                            std::none_of(layer.candidates.begin(), layer.candidates.end(), [&](const LayerCandidate& f) {
+                              return f.vector.value[c] == static_cast<std::int64_t>(bench::kUnknownCount);
+                            });
+  }
+  std::stable_sort(layer.candidates.begin(), layer.candidates.end(), [](const LayerCandidate& a, const LayerCandidate& b) { return a.latest < b.latest; });
+}
+
+std::vector<double> shares_of(const RunFacts& facts) {
+  std::vector<double> out;
+  double total = 0;
+  for (const auto& span : facts.counters) {
+    const auto from = span.usable() ? finished_count(span.first->values) : std::nullopt;
+    const auto to = span.usable() ? finished_count(span.last->values) : std::nullopt;
+    if (!from || !to) return {};
+    out.push_back(*to - *from + 1);
+    total += out.back();
+  }
+  for (double& share : out) share /= total;
+  return out;
+}
+
+double foreign_rate(const LayerProblem& layer, const RunFacts& facts) {
+  Duration length{0};
+  for (const auto& span : facts.counters) {
+    if (span.usable()) length = std::max(length, span.last->answered - span.first->sent);
+  }
+  if (layer.extra <= 0 || length.count() <= 0) return 0;
+  return static_cast<double>(layer.extra) / core::to_seconds(length) / static_cast<double>(layer.replicas);
+}
+
+/// The other layers stand on their own totals; one that does not add up is left out, which costs coverage only.
+void add_other_layers(const bench::Run& run, const RunFacts& facts, const std::vector<ScrapeRound>& rounds,
+                      const std::vector<std::size_t>& boundaries, bool bracketed, AttributionProblem& problem) {
+  std::array<double, kIntegerChannels> counted{};
+  LayerProblem first = problem.finish;
+  first.candidates.clear();
+  first.latency_known = true;
+  first_token_candidates(run, first);
+  choose_channels(first_token_source(), first);
+  total_up(first_token_source(), facts, bracketed, first, counted);
+  const bool adds_up = !first.totals_known || (first.extra >= 0 && counted[0] >= own_sum(first)[0] - 0.5);
+  if (!first.candidates.empty() && adds_up && first.channel_used[0]) {
+    add_rounds(first_token_source(), rounds, boundaries, problem.replicas, first);
+    first.model.foreign_per_s = foreign_rate(first, facts);
+    problem.first_token = std::move(first);
+  }
+  LayerProblem body = problem.finish;
+  body.candidates.clear();
+  body.latency_known = false;
+  body_candidates(run, body);
+  choose_channels(body_source(), body);
+  total_up(body_source(), facts, bracketed, body, counted);
+  // Content-Length must have survived the gateway byte for byte, and the sizes must tell responses apart.
+  const auto ours = own_sum(body);
+  const bool varied = std::any_of(body.candidates.begin(), body.candidates.end(), [&](const LayerCandidate& c) {
+    return c.vector.value[0] != body.candidates.front().vector.value[0];
+  });
+  if (!varied || !body.totals_known || body.extra != 0 || !body.channel_used[0] || std::llround(counted[0] - ours[0]) != 0) return;
+  add_rounds(body_source(), rounds, boundaries, problem.replicas, body);
+  // Counted just after the response has left: up to some milliseconds after the client has seen its end.
+  body.model.offset_s = -0.005;
+  body.model.mean_s = 0.0025;
+  problem.body = std::move(body);
 }
 
 }  // namespace
 
-bool FinishRound::all_known() const {
-  return std::all_of(windows.begin(), windows.end(), [](const FinishWindow& w) { return w.known; });
-}
-
-std::int64_t FinishRound::count() const {
-  std::int64_t sum = 0;
-  for (const auto& w : windows) sum += w.known ? w.count : 0;
-  return sum;
-}
-
-AttributionProblem attribution_problem(const bench::Run& run, const RunFacts& facts, Duration least_horizon) {
+AttributionProblem attribution_problem(const bench::Run& run, const RunFacts& facts, const std::set<std::uint32_t>& dropped_rounds) {
   AttributionProblem problem;
-  problem.replicas = run.manifest.replicas.size();
-  const auto rounds = scrape_rounds(run);
-  const protocol::VllmSnapshot* layout = nullptr;
+  problem.replicas = problem.finish.replicas = run.manifest.replicas.size();
+  const auto rounds = scrape_rounds(run, dropped_rounds);
+  protocol::VllmSnapshot layout;
   for (const auto& s : run.scrapes) {
-    if (layout == nullptr && usable(s) && s.values.request_prompt_tokens.present) layout = &s.values;
+    if (!usable(s) || !s.values.request_prompt_tokens.present) continue;
+    layout = s.values;
+    break;
   }
-  add_candidates(run, problem, layout);
+  finish_candidates(run, layout, problem.finish);
   if (problem.replicas == 0) problem.refusal = "no replica's metrics were given (--replica NAME=URL)";
   else if (problem.replicas > kMaxReplicas) problem.refusal = "more than 64 replicas: attribution from counters is not attempted";
   else if (rounds.size() < 2) problem.refusal = "the replicas' metrics could not be scraped, or hold no finish counters";
@@ -344,24 +470,24 @@ AttributionProblem attribution_problem(const bench::Run& run, const RunFacts& fa
     problem.refusal = "no two rounds of scrapes reached every replica";
     return problem;
   }
-  problem.rounds.push_back(unknown_round(problem.replicas, Duration::min() / 2, rounds[boundaries.front()].end));
-  for (std::size_t b = 1; b < boundaries.size(); ++b) {
-    problem.rounds.push_back(round_between(rounds, boundaries[b - 1], boundaries[b], problem.replicas));
-  }
-  problem.rounds.push_back(unknown_round(problem.replicas, rounds[boundaries.back()].begin, Duration::max() / 2));
+  LayerProblem& finish = problem.finish;
+  finish.latency_known = true;
+  choose_channels(finish_source(), finish);
+  std::array<double, kIntegerChannels> counted{};
+  const bool bracketed = scrapes_bracket_run(run, facts);
+  total_up(finish_source(), facts, bracketed, finish, counted);
+  add_rounds(finish_source(), rounds, boundaries, problem.replicas, finish);
+  for (const std::size_t b : boundaries) problem.boundary_round_ids.push_back(rounds[b].id);
   problem.scrape_interval = median_interval(rounds);
-  check_totals(run, facts, problem);
+  problem.refusal = judge_totals(finish, counted);
   if (problem.refusal.empty()) {
-    const std::string doubled = doubled_replica(run, problem);
+    const std::string doubled = doubled_replica(run, finish);
     if (!doubled.empty()) problem.refusal = "inconsistent: " + doubled;
   }
-  // Twice the hold that is proven, because a scrape sees only part of it; never less than the floor, and a fixed one where
-  // nothing can be proven.
-  const bool provable = problem.totals_known && problem.extra_finishes == 0;
-  const Duration proven = provable ? proven_hold(problem, rounds, boundaries) : Duration{0};
-  problem.horizon = provable ? std::max(kHorizonFloor, 2 * proven + milliseconds(5)) : kHorizonUnproven;
-  problem.horizon = std::max(problem.horizon, least_horizon);
-  place_candidates(run, problem);
+  if (!problem.refusal.empty()) return problem;
+  finish.model.replica_share = shares_of(facts);
+  finish.model.foreign_per_s = foreign_rate(finish, facts);
+  add_other_layers(run, facts, rounds, boundaries, bracketed, problem);
   return problem;
 }
 

@@ -238,7 +238,7 @@ AttributionRow attribution_row(const Load& load) {
   row.wrong = 0;
   row.compared = row.attributed;
   row.verdict = one ? "exact" : "partial";
-  row.methods = {{one ? "serial" : "window", row.attributed}};
+  row.methods = {{one ? "serial" : "posterior", row.attributed}};
   if (!one) row.ambiguous_reasons = {{"several finishers with equal sums", row.ambiguous}};
   row.lambda = point(load.saturated ? 4.1 : 0.8, 400);
   row.scrape_interval_ms = point(20.4, 400);
