@@ -26,6 +26,7 @@ constexpr int kMixtureSteps = 60;
 constexpr std::size_t kLeastSingles = 150;   ///< windows of one event
 
 struct Residual {
+  static constexpr std::uint16_t kSeveral = 0xffff;
   double value_s = 0;  ///< client - server, summed over the window's events
   double n = 0;
   std::uint16_t replica = 0;
@@ -37,11 +38,21 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-std::vector<Residual> residuals_of(const LayerProblem& problem, const std::vector<SettledWindow>& windows) {
+/// Of single windows; of whole rounds too where windows are few: their latencies add up whoever served whom.
+std::vector<Residual> residuals_of(const LayerProblem& problem, const std::vector<SettledWindow>& settled, std::size_t enough) {
+  const auto single = [](const SettledWindow& w) { return w.window != SettledWindow::kWholeRound; };
+  const bool few = static_cast<std::size_t>(std::count_if(settled.begin(), settled.end(), single)) < enough;
   std::vector<Residual> out;
-  for (const auto& w : windows) {
-    const LayerWindow& window = problem.rounds[w.round].windows[w.window];
-    Residual r{-window.latency_sum_s, static_cast<double>(w.candidates.size()), window.replica};
+  for (const auto& w : settled) {
+    if (!few && !single(w)) continue;
+    const auto& windows = problem.rounds[w.round].windows;
+    Residual r{0, static_cast<double>(w.candidates.size()), Residual::kSeveral};
+    if (w.window != SettledWindow::kWholeRound) {
+      r.value_s = -windows[w.window].latency_sum_s;
+      r.replica = windows[w.window].replica;
+    } else {
+      for (const auto& each : windows) r.value_s -= each.latency_sum_s;
+    }
     for (const auto i : w.candidates) r.value_s += problem.candidates[i].latency_s;
     out.push_back(r);
   }
@@ -150,6 +161,7 @@ void fit_holds(const std::vector<Residual>& residuals, LayerProblem& problem) {
 double bracket_likelihood(const LayerProblem& problem, const DelayModel& model, const std::vector<SettledWindow>& windows) {
   double sum = 0;
   for (const auto& w : windows) {
+    if (w.window == SettledWindow::kWholeRound) continue;
     const LayerWindow& window = problem.rounds[w.round].windows[w.window];
     for (const auto i : w.candidates) sum += std::log(std::max(window_option(model, problem.candidates[i], window, problem.replicas).p, 1e-9));
   }
@@ -201,12 +213,13 @@ void calibrate(LayerProblem& problem, const LayerLimits& limits) {
     // What is certain without latencies shows their noise as it is; what latencies made certain shows it without its tails.
     options.last_candidate = std::min<std::uint32_t>(pass == 0 ? kFirstUnaided : kFirstResponses, static_cast<std::uint32_t>(problem.candidates.size()));
     const auto posterior = solve_layer(problem, options);
-    const auto residuals = residuals_of(problem, posterior.windows);
-    const bool enough = residuals.size() >= (pass == 0 ? kLeastUnaided : kLeastWindows);
-    const bool fitted = !shaped && enough && fit_latency(residuals, problem);
+    const std::size_t wanted = pass == 0 ? kLeastUnaided : kLeastWindows;
+    const auto residuals = residuals_of(problem, posterior.windows, wanted);
+    const bool enough = residuals.size() >= wanted;
+    const bool fitted = !shaped && residuals.size() >= kLeastWindows && fit_latency(residuals, problem);
     if (fitted) {
       fit_mixture(residuals, problem.model);
-      shaped = pass == 0;
+      shaped = pass == 0 && enough;
     }
     if (problem.model.latency_used && enough) {
       fit_replicas(residuals, problem);

@@ -352,8 +352,18 @@ class Chain {
         float* row = &out_.p[round.members[m].candidate * r];
         for (std::size_t replica = 0; replica < r; ++replica) row[replica] += static_cast<float>(p * round.groups[g].share[m * r + replica]);
       }
-      if (options_.want_windows && p * round.groups[g].best_share > 0.99) settle_windows(k, round.groups[g]);
+      if (!options_.want_windows) continue;
+      if (p * round.groups[g].best_share > 0.99) settle_windows(k, round.groups[g]);
+      else if (p > 0.95) settle_round(k, round.groups[g].counted);
     }
+  }
+
+  /// Who was counted is certain, not by whom.
+  void settle_round(std::size_t k, const Mask& counted) {
+    if (!problem_.rounds[k].all_known() || counted.count() != problem_.rounds[k].count()) return;
+    SettledWindow settled{static_cast<std::uint32_t>(k), SettledWindow::kWholeRound, {}};
+    counted.each([&](std::size_t m) { settled.candidates.push_back(solved_[k].members[m].candidate); });
+    if (!settled.candidates.empty()) out_.windows.push_back(std::move(settled));
   }
 
   void settle_windows(std::size_t k, const RoundGroup& group) {

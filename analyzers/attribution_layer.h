@@ -96,8 +96,9 @@ struct LayerLimits {
 
 enum class RoundStatus : std::uint8_t { kSolved, kInconsistent, kTooDense, kUnknown };
 
-/// Composition of one round that is all but certain: what calibration learns from.
+/// Events of a window, or of all windows of a round together, that are all but certain: what calibration learns from.
 struct SettledWindow {
+  static constexpr std::uint32_t kWholeRound = 0xffffffff;
   std::uint32_t round = 0, window = 0;
   std::vector<std::uint32_t> candidates;
 };

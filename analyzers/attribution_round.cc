@@ -178,11 +178,11 @@ class RoundSearch {
 
   /// False: over the budget.
   bool join(std::size_t depth, const Mask& used, double log_weight) {
-    if (++out_.nodes > limits_.nodes) return false;
     if (!required_.without(used | reach_[depth]).none()) return true;
     if (depth == order_.size()) return close(used, log_weight);
     const std::size_t w = order_[depth];
     for (const auto& set : lists_[w]) {
+      if (++out_.nodes > limits_.nodes) return false;
       if (!(set.members & used).none()) continue;
       assign(set.members, static_cast<std::int16_t>(w));
       const bool within = join(depth + 1, used | set.members, log_weight + set.log_weight);

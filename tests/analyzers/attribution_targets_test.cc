@@ -118,6 +118,16 @@ TEST(AttributionTargets, HundredPerSecond) {
   EXPECT_GE(s.right(), 0.999);
 }
 
+// Two finishes per replica and scrape: nothing is decided without latencies, and their noise must be learned all the same.
+TEST(AttributionTargets, NoiseIsLearnedWhereNothingIsDecidedWithoutIt) {
+  GatewayWorld w;
+  w.scrape_interval_ms = 250;
+  w.requests = 3000;
+  const auto s = run_worlds(w, {11}, "25/s, 250 ms, fixed");
+  EXPECT_GE(s.coverage(), 0.8);
+  EXPECT_GE(s.right(), 0.999);
+}
+
 TEST(AttributionTargets, ThreeHundredPerSecondWithClasses) {
   GatewayWorld w = classes();
   w.rate_rps = 300;
