@@ -155,4 +155,9 @@ std::size_t ProbeLedger::with(ProbeVerdict verdict) const {
   return 0;
 }
 
+bool ProbeLedger::list_is_wrong() const {
+  const bool several = std::any_of(tallies_.begin(), tallies_.end(), [](const ReplicaTally& tally) { return tally.several_processes; });
+  return with(ProbeVerdict::kUncounted) > 1 || several || !same_process().empty();
+}
+
 }  // namespace analyzers

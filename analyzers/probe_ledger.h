@@ -47,6 +47,9 @@ class ProbeLedger {
   [[nodiscard]] const ProbeCalibration& calibration() const { return calibration_; }
   [[nodiscard]] std::size_t attempts() const { return attempts_; }
   [[nodiscard]] std::size_t with(ProbeVerdict verdict) const;
+  /// The list cannot be that of the target's replicas: one is missing, is shown twice, or is several behind one URL.
+  /// Where probes went cannot be counted then.
+  [[nodiscard]] bool list_is_wrong() const;
 
  private:
   struct Pair {

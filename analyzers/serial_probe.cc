@@ -176,6 +176,15 @@ bool ProbeReservation::holds(const ProbeRound& first, const ProbeRound& newest, 
   return counted == static_cast<std::int64_t>(finished);
 }
 
+ProbeVerdict confirm(const ProbeRound& after, const ProbeRound& later, const ProbeVector& probe, bool reserved) {
+  const Moves moves = moves_between(after, later);
+  if (const auto bad = unreadable(moves)) return bad->verdict;
+  const bool again = std::any_of(moves.of_replica.begin(), moves.of_replica.end(), [&](const CounterMove& move) {
+    return holds_one(move, probe, reserved) && (!reserved || in_bucket(move, probe) > 0);
+  });
+  return again ? ProbeVerdict::kTwice : ProbeVerdict::kExact;
+}
+
 ProbeRound view(const std::vector<std::optional<protocol::VllmSnapshot>>& round) {
   ProbeRound out;
   for (const auto& each : round) out.push_back(each ? &*each : nullptr);
@@ -192,6 +201,12 @@ void ProbeSequence::scraped(std::vector<std::optional<protocol::VllmSnapshot>> r
     return;
   }
   if (step_ == Step::kSend || step_ == Step::kDone) return;
+  if (step_ == Step::kConfirm) {
+    const ProbeVerdict verdict = confirm(after(), view(round), probe_, reserved_);
+    if (verdict == ProbeVerdict::kNoScrape && ++confirmations_ < limits_.scrapes_after) return;
+    if (verdict != ProbeVerdict::kExact) judgement_ = {verdict, -1, judgement_.finishes};
+    return settle();
+  }
   after_ = std::move(round);
   ++scrapes_;
   judge();
@@ -220,6 +235,15 @@ void ProbeSequence::judge() {
     return;
   }
   if (judgement_.verdict == ProbeVerdict::kNotYet) judgement_.verdict = ProbeVerdict::kUncounted;
+  if (judgement_.verdict == ProbeVerdict::kExact) {
+    step_ = Step::kConfirm;
+    confirmations_ = 0;
+    return;
+  }
+  settle();
+}
+
+void ProbeSequence::settle() {
   // What was counted nowhere, or twice, will be so again: one repeat confirms it.
   const bool lasting = judgement_.verdict == ProbeVerdict::kUncounted || judgement_.verdict == ProbeVerdict::kTwice;
   if (judgement_.verdict == ProbeVerdict::kExact || attempts_ >= limits_.attempts || (lasting && attempts_ >= 2)) {

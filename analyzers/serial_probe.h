@@ -91,18 +91,22 @@ struct ProbeLimits {
   core::Duration scrape_gap = std::chrono::milliseconds(20);  ///< before the second and later rounds after the end
 };
 
-/// The sequence of one probe: scrape, send, scrape until counted, judge, repeat while ambiguous. The driver does what
-/// step() says and reports it; it copies snapshots by itself.
+/// Whether an exact probe stays so in a later round: kExact; kTwice when it was counted once more, as far as the counters
+/// can tell (a retry that showed late); kNoScrape, kReset when that round cannot say.
+[[nodiscard]] ProbeVerdict confirm(const ProbeRound& after, const ProbeRound& later, const ProbeVector& probe, bool reserved);
+
+/// The sequence of one probe: scrape, send, scrape until counted, judge, scrape once more to see that no second replica
+/// counts it, repeat while ambiguous. The driver does what step() says and reports it.
 class ProbeSequence {
  public:
-  enum class Step { kScrapeBefore, kSend, kScrapeAfter, kWaitThenScrapeAfter, kDone };
+  enum class Step { kScrapeBefore, kSend, kScrapeAfter, kWaitThenScrapeAfter, kConfirm, kDone };
   explicit ProbeSequence(const ProbeLimits& limits, bool reserved = false) : limits_(limits), reserved_(reserved) {}
 
   [[nodiscard]] Step step() const { return step_; }
   [[nodiscard]] core::Duration scrape_gap() const { return limits_.scrape_gap; }
   /// Attempts begun; a repeat had better carry another prompt.
   [[nodiscard]] int attempts() const { return attempts_; }
-  /// kScrapeBefore or kScrapeAfter was done.
+  /// A round was scraped: kScrapeBefore, kScrapeAfter, kWaitThenScrapeAfter or kConfirm.
   void scraped(std::vector<std::optional<protocol::VllmSnapshot>> round);
   /// kSend was done.
   void answered(const ProbeVector& probe);
@@ -118,11 +122,12 @@ class ProbeSequence {
 
  private:
   void judge();
+  void settle();
 
   ProbeLimits limits_;
   bool reserved_;
   Step step_ = Step::kScrapeBefore;
-  int attempts_ = 0, scrapes_ = 0;
+  int attempts_ = 0, scrapes_ = 0, confirmations_ = 0;
   ProbeVector probe_;
   ProbeJudgement judgement_;
   std::vector<ProbeJudgement> earlier_;

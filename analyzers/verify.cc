@@ -10,7 +10,7 @@
 namespace analyzers {
 namespace {
 
-constexpr std::size_t kMostPrompts = 400;
+constexpr std::size_t kMostPrompts = 400, kPromptsPerReplica = 4;
 constexpr std::uint32_t kAssumedBlock = 128;
 
 std::string answer_of(const RouteObservation& route) {
@@ -140,8 +140,12 @@ const char* to_string(CheckVerdict verdict) {
 std::size_t spread_prompts(std::size_t replicas) {
   constexpr std::size_t kFallback = 60;
   if (replicas < 2) return kFallback;
-  return items_needed(replicas, kSpreadSkew, kSpreadLevel, kSpreadPower, kMostPrompts).value_or(kMostPrompts);
+  const auto needed = items_needed(replicas, spread_skew(replicas), kSpreadLevel, kSpreadPower, kMostPrompts).value_or(kMostPrompts);
+  return std::max(needed, kPromptsPerReplica * replicas);
 }
+
+// 60 % is nearly twice a fair share of three; of two it is nearly fair, and finding it would take hundreds of prompts.
+double spread_skew(std::size_t replicas) { return replicas <= 2 ? 0.75 : 0.6; }
 
 std::uint32_t prefix_tokens(const std::vector<ReplicaTally>& replicas) {
   std::uint32_t block = 0;

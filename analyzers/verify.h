@@ -79,9 +79,11 @@ struct VerifyResult {
   std::vector<VerifyCheck> checks;
 };
 
-/// Share on one replica that the spread test is sized to find, the level it tests at, and the power wanted.
-inline constexpr double kSpreadSkew = 0.6, kSpreadLevel = 0.01, kSpreadPower = 0.85;
-/// Prompts that test takes over k replicas; 60 when there is nothing to size it by.
+/// The level that the spread test works at, and the power it is sized for.
+inline constexpr double kSpreadLevel = 0.01, kSpreadPower = 0.85;
+/// Share on one replica that the test is to find: 60 %, of two replicas 75 %.
+[[nodiscard]] double spread_skew(std::size_t replicas);
+/// Prompts that this takes, four per replica at least; 60 when there is nothing to size it by.
 [[nodiscard]] std::size_t spread_prompts(std::size_t replicas);
 /// A prefix is this many cache blocks long at least, and no shorter than any router's own hash block.
 inline constexpr std::uint32_t kPrefixBlocks = 4, kLeastPrefixTokens = 512;

@@ -22,7 +22,8 @@ struct Placement {
   std::string why_not, source;
   std::vector<std::string> names;
   std::vector<int> where;
-  std::size_t placed = 0, uncounted = 0;
+  std::size_t placed = 0;
+  bool list_is_wrong = false;  ///< what is counted is not all there is
   std::size_t replicas = 0;  ///< among which a router can choose
   [[nodiscard]] std::vector<std::size_t> counts() const {
     std::vector<std::size_t> out(std::max(names.size(), replicas), 0);
@@ -64,8 +65,8 @@ Placement place(const VerifyObservations& o, const std::vector<ProbeObservation>
     const bool believed = probe.judgement.verdict == ProbeVerdict::kExact && !(probe.reserved && o.reservation_broken);
     out.where.push_back(believed ? probe.judgement.replica : -1);
     out.placed += believed ? 1 : 0;
-    out.uncounted += probe.judgement.verdict == ProbeVerdict::kUncounted ? 1 : 0;
   }
+  out.list_is_wrong = o.ledger && (o.ledger->list_is_wrong() || o.ledger->with(ProbeVerdict::kUncounted) > 0);
   out.possible = out.placed > 0;
   if (o.replicas.empty()) out.why_not = "nothing in a response says which replica served it, and no replica's metrics are known";
   else if (!out.possible) out.why_not = "no probe could be attributed to a listed replica";
@@ -74,7 +75,14 @@ Placement place(const VerifyObservations& o, const std::vector<ProbeObservation>
 
 /// The verdict when there is nothing to judge by; nothing when there is.
 bool cannot_judge(const VerifyObservations& o, const Placement& placement, std::size_t sent, VerifyCheck& check) {
-  if (sent == 0) {
+  if (sent == 0 && (placement.why_not.empty() || !o.replicas.empty())) {
+    const bool wrong_list = placement.list_is_wrong && !o.cut_short;
+    if (wrong_list) {
+      check.verdict = CheckVerdict::kInconclusive;
+      check.observed = "not tested: the list of replicas is wrong";
+      check.action = "see replica-list";
+      return true;
+    }
     check.verdict = o.cut_short ? CheckVerdict::kInconclusive : CheckVerdict::kSkipped;
     check.observed = "not tested" + (o.why_cut.empty() ? "" : ": " + o.why_cut);
     check.action = o.cut_short ? "run it again with more time" : "";
@@ -91,11 +99,14 @@ bool cannot_judge(const VerifyObservations& o, const Placement& placement, std::
 std::string counts_text(const Placement& placement) {
   const auto counts = placement.counts();
   std::string out;
-  for (std::size_t i = 0; i < counts.size(); ++i) {
-    out += (out.empty() ? "" : ", ") + (i < placement.names.size() ? placement.names[i] : std::string("another")) + " " + std::to_string(counts[i]);
+  for (std::size_t i = 0; i < placement.names.size(); ++i) {
+    out += (out.empty() ? "" : ", ") + placement.names[i] + " " + std::to_string(counts[i]);
   }
-  return out;
+  const std::size_t others = counts.size() - placement.names.size();
+  return others == 0 ? out : out + ", " + counted(others, "other") + " 0";
 }
+
+std::string p_text(double p) { return p < 0.0001 ? "p < 0.0001" : "p = " + figure(p, 2); }
 
 std::string percent(double share) { return figure(100 * share, 3) + " %"; }
 
@@ -118,14 +129,14 @@ HeaderCheck against_header(const VerifyObservations& o) {
       ++out.compared;
     }
   }
+  std::map<std::string, std::size_t> meant;
   for (const auto& [replica, names] : votes) {
     std::size_t all = 0;
-    std::size_t most = 0;
-    for (const auto& [name, count] : names) {
-      all += count;
-      most = std::max(most, count);
-    }
-    out.wrong += all - most;
+    const auto most = std::max_element(names.begin(), names.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+    for (const auto& [name, count] : names) all += count;
+    out.wrong += all - most->second;
+    // One name for two replicas names something else, a proxy for example.
+    if (++meant[most->first] > 1) return {};
   }
   return out;
 }
@@ -143,9 +154,12 @@ std::vector<Complaint> list_complaints(const VerifyObservations& o) {
     out.push_back({CheckVerdict::kFail, o.replicas[a].name + " and " + o.replicas[b].name + " show the same process",
                    "give each replica its own metrics URL"});
   }
-  std::size_t exact = ledger.with(ProbeVerdict::kExact);
+  // Prompts that stick leave the other replicas without any of ours; unrelated ones do not.
+  const bool spread_out = o.spread.size() >= 4 * o.replicas.size();
+  std::string idle;
   for (std::size_t r = 0; r < tallies.size(); ++r) {
     const std::string& name = o.replicas[r].name;
+    if (tallies[r].ours == 0) idle += (idle.empty() ? "" : ", ") + name;
     if (!o.replicas[r].metrics_problem.empty() && tallies[r].unreadable_rounds > 0) {
       out.push_back({CheckVerdict::kFail, name + ": " + o.replicas[r].metrics_problem, "correct the URL, or take the replica out of the list"});
     } else if (!tallies[r].counts_finishes) {
@@ -154,7 +168,7 @@ std::vector<Complaint> list_complaints(const VerifyObservations& o) {
       out.push_back({CheckVerdict::kFail, name + "'s URL answers for several processes in turn", "give the URL of one pod, not of a service"});
     } else if (tallies[r].resets > 0) {
       out.push_back({CheckVerdict::kInconclusive, name + " restarted during the test", "run it again when the replicas are stable"});
-    } else if (tallies[r].foreign_least > 0 && tallies[r].ours == 0 && exact > 0) {
+    } else if (tallies[r].foreign_least > 0 && tallies[r].ours == 0 && spread_out) {
       out.push_back({CheckVerdict::kInconclusive, name + " counts what is not ours (" + std::to_string(tallies[r].foreign_least) + " finishes) and nothing that is",
                      "check that it is a replica of this target"});
     }
@@ -162,7 +176,7 @@ std::vector<Complaint> list_complaints(const VerifyObservations& o) {
   const std::size_t uncounted = ledger.with(ProbeVerdict::kUncounted);
   if (uncounted > 0) {
     out.push_back({uncounted > 1 ? CheckVerdict::kFail : CheckVerdict::kInconclusive,
-                   "a replica is missing from your list: " + counted(uncounted, "finished request") + (uncounted == 1 ? " was" : " were") + " counted by no listed replica",
+                   "a replica is missing from your list: " + counted(uncounted, "finished request") + (uncounted == 1 ? " was" : " were") + " counted by no listed replica" + (idle.empty() ? "" : "; nothing of ours was counted by " + idle),
                    "list every replica behind the target; check that each URL is that of the right pod"});
   }
   return out;
@@ -195,7 +209,7 @@ VerifyCheck check_replica_list(const VerifyObservations& o) {
   // With a share s of the requests a missing replica stays unseen with probability (1 - s)^n.
   const double unseen = 1 - std::pow(0.05, 1 / static_cast<double>(exact));
   check.observed = "all of " + counted(exact, "probe") + " were counted by one listed replica each; a missing one that serves " +
-                   percent(unseen) + " or more would have shown at 95 %";
+                   figure(100 * unseen, 2) + " %" + " or more would have shown at 95 %";
   if (o.expected_replicas != 0 && o.expected_replicas != o.replicas.size()) {
     check.verdict = CheckVerdict::kInconclusive;
     check.observed += "; " + std::to_string(o.replicas.size()) + " are listed, " + std::to_string(o.expected_replicas) + " expected";
@@ -236,6 +250,11 @@ VerifyCheck check_attribution(const VerifyObservations& o) {
   if (!missing.empty()) check.observed += (check.observed.empty() ? "" : "; ") + ("not everywhere: " + missing);
   const std::size_t exact = o.ledger->with(ProbeVerdict::kExact);
   check.observed += "; " + std::to_string(exact) + " of " + counted(o.ledger->attempts(), "probe") + " exact";
+  std::size_t reserved = 0;
+  for (const auto* probes : {&o.sticky, &o.spread}) {
+    reserved += static_cast<std::size_t>(std::count_if(probes->begin(), probes->end(), [](const ProbeObservation& p) { return p.reserved; }));
+  }
+  if (reserved > 0) check.observed += " (other traffic: " + std::to_string(reserved) + " by a max_tokens bucket that nobody else uses)";
   const ProbeCalibration& calibration = o.ledger->calibration();
   if (calibration.mean_ms && calibration.stddev_ms) {
     check.observed += "; client - server latency " + figure(*calibration.mean_ms, 3) + " ± " + figure(*calibration.stddev_ms, 2) + " ms";
@@ -251,7 +270,7 @@ VerifyCheck check_attribution(const VerifyObservations& o) {
   if (header.wrong > 0) {
     check.verdict = CheckVerdict::kFail;
     check.action = "headers and counters contradict each other: check the list of metrics URLs and what the header names";
-  } else if (!counts || exact == 0 || o.reservation_broken) {
+  } else if (!counts || exact == 0 || o.reservation_broken || o.ledger->list_is_wrong()) {
     check.verdict = CheckVerdict::kInconclusive;
     if (o.reservation_broken) check.observed += "; claims by a reserved max_tokens bucket were withdrawn: others use it, or the server caps max_tokens";
     check.action = "see replica-list; run it again with less traffic on the replicas";
@@ -271,7 +290,7 @@ VerifyCheck check_one_replica(const VerifyObservations& o) {
   if (used > 1) {
     check.verdict = CheckVerdict::kFail;
     check.action = "several replicas serve this target: it is no Pattern 1";
-  } else if (placement.uncounted > 0 || placement.placed * 10 < probes.size() * 9) {
+  } else if (placement.list_is_wrong || placement.placed * 10 < probes.size() * 9) {
     check.verdict = CheckVerdict::kInconclusive;
     check.action = "see replica-list";
   }
@@ -309,9 +328,9 @@ VerifyCheck check_stickiness(const VerifyObservations& o) {
     return check;
   }
   check.observed += "; chance alone does that in " + percent(chance) + " of tests";
-  if (placement.uncounted > 0 || chance > kChance || placement.placed * 10 < o.sticky.size() * 8) {
+  if (placement.list_is_wrong || chance > kChance || placement.placed * 10 < o.sticky.size() * 8) {
     check.verdict = CheckVerdict::kInconclusive;
-    check.action = placement.uncounted > 0 ? "see replica-list" : "send more probes (--sticky-probes), or have less traffic on the replicas";
+    check.action = placement.list_is_wrong ? "see replica-list" : "send more probes (--sticky-probes), or have less traffic on the replicas";
   }
   return check;
 }
@@ -370,10 +389,10 @@ VerifyCheck check_cache_hits(const VerifyObservations& o) {
   if (*hits < 0.8 * due) {
     check.verdict = CheckVerdict::kFail;
     check.action = "is prefix caching on at the replicas, and do prompts with a common prefix meet the same one?";
-  } else if (reporting != answered && foreign > 0) {
+  } else if (reporting != answered && (foreign > 0 || o.ledger->list_is_wrong())) {
     check.verdict = CheckVerdict::kInconclusive;
-    check.observed += ", other traffic's included";
-    check.action = "run it again without other traffic";
+    check.observed += foreign > 0 ? ", other traffic's included" : ", of a wrong list of replicas";
+    check.action = foreign > 0 ? "run it again without other traffic" : "see replica-list";
   }
   return check;
 }
@@ -389,17 +408,20 @@ VerifyCheck check_spread(const VerifyObservations& o) {
     check.action = "list all replicas of Pattern 3";
     return check;
   }
+  const double skew = spread_skew(k);
   const UniformityTest test = uniformity(placement.counts());
-  const double power = power_against_skew(placement.placed, k, kSpreadSkew, kSpreadLevel);
-  check.observed = counted(placement.placed, "unrelated prompt") + " " + placement.source + ": " + counts_text(placement) + " (p = " + figure(test.p, 2) + ", " +
-                   test.method + ")" + unplaced_text(placement) + "; this test finds a router that sends 60 % to one replica with " + percent(power) + " certainty";
-  if (test.p < kSpreadLevel) {
+  const double power = power_against_skew(placement.placed, k, skew, kSpreadLevel);
+  check.observed = counted(placement.placed, "unrelated prompt") + " " + placement.source + ": " + counts_text(placement) + " (" + p_text(test.p) + ", " + test.method + ")" + unplaced_text(placement) + "; this test finds a router that sends " + percent(skew) + " to one replica with " + percent(power) + " certainty";
+  // Probes that were repeated because nobody counted them, or left out, would bend the counts.
+  const bool too_few = placement.placed * 10 < o.spread.size() * 9;
+  if (test.p < kSpreadLevel && !placement.list_is_wrong && !too_few) {
     check.verdict = CheckVerdict::kFail;
     check.action = "compare the replicas' load and the picker's weights; a replica that gets nothing may not be ready";
-  } else if (power < kEnoughPower || placement.uncounted > 0) {
+  } else if (power < kEnoughPower || placement.list_is_wrong || too_few) {
     check.verdict = CheckVerdict::kInconclusive;
-    const auto needed = items_needed(k, kSpreadSkew, kSpreadLevel, kEnoughPower, 2000);
-    check.action = placement.uncounted > 0 ? "see replica-list"
+    const auto needed = items_needed(k, skew, kSpreadLevel, kEnoughPower, 2000);
+    check.action = placement.list_is_wrong ? "see replica-list"
+                   : too_few               ? "have less traffic on the replicas"
                    : needed                ? "80 % certainty takes about " + std::to_string(*needed) + " prompts: --probes " + std::to_string(*needed)
                                            : "no test of up to 2,000 prompts would do";
   }

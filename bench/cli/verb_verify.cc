@@ -27,8 +27,8 @@ class VerifyVerb final : public Verb {
     o.option("replica", "NAME=URL", "a replica's metrics, repeatable; list all of them, or placement cannot be judged", &replicas_);
     o.option("expect-replicas", "N", "how many replicas there should be (default: as many as are listed)", &expect_replicas_);
     o.option("attribution", "SOURCE", "counters (default), or header: believe the response header that names the replica", &attribution_);
-    o.option("probes", "N", "unrelated prompts for the spread (default: enough to find 60 % on one replica)", &probes_);
-    o.option("sticky-probes", "N", "prompts with a common prefix (default 10)", &sticky_probes_);
+    o.option("probes", "N", "unrelated prompts for the spread (default: enough to find 60 % on one of three)", &probes_);
+    o.option("sticky-probes", "N", "prompts with a common prefix (default 12)", &sticky_probes_);
     o.option("probes-at-once", "N", "unrelated prompts in flight, 1 to 8 (default 1)", &at_once_);
     o.option("seed", "N", "seed of the prompts (default: fresh ones, that no cache knows)", &seed_);
     o.option("time-limit", "DURATION", "stop after so long with what there is (default 2m)", &time_limit_);
@@ -110,7 +110,7 @@ class VerifyVerb final : public Verb {
 
   std::string target_, model_, attribution_ = "counters", output_ = "text";
   std::vector<std::string> replicas_;
-  std::uint64_t pattern_ = 3, sticky_probes_ = 10, at_once_ = 1, seed_ = 0;
+  std::uint64_t pattern_ = 3, sticky_probes_ = 12, at_once_ = 1, seed_ = 0;
   std::optional<std::uint32_t> probes_, expect_replicas_;
   Duration time_limit_ = std::chrono::minutes(2);
 };

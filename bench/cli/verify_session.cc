@@ -67,6 +67,7 @@ core::Result<VerifyOutcome> VerifySession::run() {
   describe_replicas();
   if (!outcome_.observed.model.empty()) {
     check_api();
+    may_reserve_ = true;
     probe_stickiness();
     probe_spread();
   }
@@ -213,7 +214,9 @@ void VerifySession::probe_spread() {
     buckets = analyzers::free_buckets(analyzers::view(now), analyzers::view(now), kMostTokens);
     if (buckets.size() > options_.at_once) buckets.resize(options_.at_once);
   }
-  while (observed.spread.size() < wanted && !client_->stopped()) {
+  // With a wrong list the counts of a spread mean nothing; replica-list has the news.
+  const auto list_is_wrong = [&] { return observed.ledger && !options_.use_header && observed.ledger->list_is_wrong(); };
+  while (observed.spread.size() < wanted && !client_->stopped() && !list_is_wrong()) {
     const std::size_t i = observed.spread.size();
     say(fmt::format("spread: {} of {} unrelated prompts", i + 1, wanted));
     if (buckets.size() > 1 && !reservation_) {
@@ -240,7 +243,7 @@ ProbeObservation VerifySession::probe(const MakeRequest& make, ProbeAnswer& answ
     return out;
   }
   const auto& ledger = *outcome_.observed.ledger;
-  if (!reservation_ && !reservation_tried_ && ledger.with(ProbeVerdict::kForeign) >= kForeignAttempts) reserve_bucket();
+  if (may_reserve_ && !reservation_tried_ && ledger.with(ProbeVerdict::kForeign) >= kForeignAttempts) reserve_bucket();
   out.reserved = reservation_.has_value();
   out.judgement = attribute(make, out.reserved, answer);
   describe(out, answer);
@@ -263,9 +266,12 @@ ProbeJudgement VerifySession::attribute(const MakeRequest& make, bool reserved, 
         if (reserved && answer.whole) ++reservation_->finished;
         break;
       }
-      case Step::kWaitThenScrapeAfter: client_->wait(sequence.scrape_gap()); [[fallthrough]];
+      case Step::kWaitThenScrapeAfter:
+        client_->wait(sequence.scrape_gap());
+        [[fallthrough]];
       case Step::kScrapeBefore:
-      case Step::kScrapeAfter: {
+      case Step::kScrapeAfter:
+      case Step::kConfirm: {
         sequence.scraped(scrape());
         const std::size_t now = sequence.earlier().size() + (sequence.step() == Step::kDone ? 1 : 0);
         if (now == judged) break;
@@ -297,6 +303,14 @@ void VerifySession::probe_batch(std::size_t first, std::size_t count, const std:
     if (tries > 0) client_->wait(limits.scrape_gap);
     judged = analyzers::judge_batch(analyzers::view(before), analyzers::view(scrape()), vectors, false);
     if (std::all_of(judged.begin(), judged.end(), [](const ProbeJudgement& j) { return j.verdict != ProbeVerdict::kNotYet; })) break;
+  }
+  if (!judged.empty()) {
+    const Snapshots after = newest_;
+    const auto later = analyzers::view(scrape());
+    for (std::size_t i = 0; i < count; ++i) {
+      const ProbeVerdict confirmed = analyzers::confirm(analyzers::view(after), later, vectors[i], true);
+      if (judged[i].verdict == ProbeVerdict::kExact && confirmed != ProbeVerdict::kExact) judged[i] = {confirmed, -1, judged[i].finishes};
+    }
   }
   for (std::size_t i = 0; i < count && !client_->stopped(); ++i) {
     ProbeObservation out;

@@ -18,7 +18,7 @@ struct VerifyOptions {
   std::string target_url, model, api_key;
   std::vector<ReplicaTarget> replicas;
   std::uint32_t expected_replicas = 0;
-  std::size_t sticky_probes = 10;
+  std::size_t sticky_probes = 12;
   std::optional<std::size_t> spread_probes;  ///< none: what the test's power takes; Pattern 1: 10
   std::size_t at_once = 1;                   ///< spread probes in flight, up to 8
   bool use_header = false;
@@ -74,6 +74,7 @@ class VerifySession {
   std::unique_ptr<ProbeClient> client_;
   Snapshots newest_;
   std::optional<Reservation> reservation_;
+  bool may_reserve_ = false;  ///< not while the API checks need outputs of their own length
   bool reservation_tried_ = false;
 };
 
