@@ -156,8 +156,11 @@ std::size_t ProbeLedger::with(ProbeVerdict verdict) const {
 }
 
 bool ProbeLedger::list_is_wrong() const {
-  const bool several = std::any_of(tallies_.begin(), tallies_.end(), [](const ReplicaTally& tally) { return tally.several_processes; });
-  return with(ProbeVerdict::kUncounted) > 1 || several || !same_process().empty();
+  constexpr std::size_t kEnoughRounds = 5;
+  const bool unusable = std::any_of(tallies_.begin(), tallies_.end(), [](const ReplicaTally& tally) {
+    return tally.several_processes || (tally.rounds >= kEnoughRounds && tally.unreadable_rounds == tally.rounds);
+  });
+  return with(ProbeVerdict::kUncounted) > 1 || unusable || !same_process().empty();
 }
 
 }  // namespace analyzers

@@ -47,7 +47,8 @@ class ProbeLedger {
   [[nodiscard]] const ProbeCalibration& calibration() const { return calibration_; }
   [[nodiscard]] std::size_t attempts() const { return attempts_; }
   [[nodiscard]] std::size_t with(ProbeVerdict verdict) const;
-  /// The list cannot be that of the target's replicas: one is missing, is shown twice, or is several behind one URL.
+  /// The list cannot be that of the target's replicas: one is missing, is shown twice, is several behind one URL, or
+  /// never gave metrics.
   /// Where probes went cannot be counted then.
   [[nodiscard]] bool list_is_wrong() const;
 

@@ -244,8 +244,9 @@ void ProbeSequence::judge() {
 }
 
 void ProbeSequence::settle() {
-  // What was counted nowhere, or twice, will be so again: one repeat confirms it.
-  const bool lasting = judgement_.verdict == ProbeVerdict::kUncounted || judgement_.verdict == ProbeVerdict::kTwice;
+  // What was counted nowhere, or twice, or could not be scraped in several rounds, will be so again: one repeat confirms it.
+  const bool lasting = judgement_.verdict == ProbeVerdict::kUncounted || judgement_.verdict == ProbeVerdict::kTwice ||
+                       judgement_.verdict == ProbeVerdict::kNoScrape;
   if (judgement_.verdict == ProbeVerdict::kExact || attempts_ >= limits_.attempts || (lasting && attempts_ >= 2)) {
     step_ = Step::kDone;
     return;
