@@ -110,6 +110,7 @@ void ProbeLedger::attempt(const ProbeJudgement& judgement, const ProbeVector& pr
   if (judgement.verdict != ProbeVerdict::kExact) {
     // Counted twice is up to two finishes of ours on every replica's own account: one each.
     ++unclaimed_;
+    misfits_ += judgement.verdict == ProbeVerdict::kUncounted && judgement.misfit ? 1 : 0;
     return;
   }
   const auto r = static_cast<std::size_t>(judgement.replica);

@@ -47,6 +47,8 @@ class ProbeLedger {
   [[nodiscard]] const ProbeCalibration& calibration() const { return calibration_; }
   [[nodiscard]] std::size_t attempts() const { return attempts_; }
   [[nodiscard]] std::size_t with(ProbeVerdict verdict) const;
+  /// Of the uncounted attempts, those during which something was counted, but of another size.
+  [[nodiscard]] std::size_t misfits() const { return misfits_; }
   /// The list cannot be that of the target's replicas: one is missing, is shown twice, is several behind one URL, or
   /// never gave metrics.
   /// Where probes went cannot be counted then.
@@ -76,7 +78,7 @@ class ProbeLedger {
   std::optional<PendingSize> pending_size_;
   ProbeCalibration calibration_;
   double sum_ms_ = 0, sum_squares_ = 0;
-  std::size_t attempts_ = 0, unclaimed_ = 0;
+  std::size_t attempts_ = 0, unclaimed_ = 0, misfits_ = 0;
 };
 
 }  // namespace analyzers

@@ -32,8 +32,8 @@ Moves moves_between(const ProbeRound& before, const ProbeRound& after) {
 
 /// What forbids any judgement; nothing when all replicas were read.
 std::optional<ProbeJudgement> unreadable(const Moves& moves) {
-  if (moves.reset) return ProbeJudgement{ProbeVerdict::kReset, -1, moves.finishes};
-  if (moves.missing) return ProbeJudgement{ProbeVerdict::kNoScrape, -1, moves.finishes};
+  if (moves.reset) return ProbeJudgement{ProbeVerdict::kReset, -1, moves.finishes, false};
+  if (moves.missing) return ProbeJudgement{ProbeVerdict::kNoScrape, -1, moves.finishes, false};
   return std::nullopt;
 }
 
@@ -43,7 +43,7 @@ bool holds_one(const CounterMove& move, const ProbeVector& probe, bool as_asked)
 }
 
 ProbeJudgement exact(std::size_t replica, std::int64_t finishes) {
-  return {ProbeVerdict::kExact, static_cast<std::int16_t>(replica), finishes};
+  return {ProbeVerdict::kExact, static_cast<std::int16_t>(replica), finishes, false};
 }
 
 std::int64_t in_bucket(const CounterMove& move, const ProbeVector& probe) {
@@ -87,7 +87,7 @@ std::string_view to_string(ProbeVerdict verdict) {
 ProbeJudgement judge_alone(const ProbeRound& before, const ProbeRound& after, const ProbeVector& probe) {
   const Moves moves = moves_between(before, after);
   if (auto bad = unreadable(moves)) return *bad;
-  if (moves.finishes == 0) return {ProbeVerdict::kNotYet, -1, 0};
+  if (moves.finishes == 0) return {ProbeVerdict::kNotYet, -1, 0, false};
   std::size_t holders = 0;
   std::size_t exact_fits = 0;
   std::size_t holder = 0;
@@ -97,10 +97,10 @@ ProbeJudgement judge_alone(const ProbeRound& before, const ProbeRound& after, co
     holder = r;
     exact_fits += moves.of_replica[r].finishes == 1 ? 1 : 0;
   }
-  if (holders == 0) return {ProbeVerdict::kNotYet, -1, moves.finishes};
+  if (holders == 0) return {ProbeVerdict::kNotYet, -1, moves.finishes, true};
   if (moves.finishes == 1) return exact(holder, 1);
   const bool twice = exact_fits >= 2 && static_cast<std::int64_t>(exact_fits) == moves.finishes;
-  return {twice ? ProbeVerdict::kTwice : ProbeVerdict::kForeign, -1, moves.finishes};
+  return {twice ? ProbeVerdict::kTwice : ProbeVerdict::kForeign, -1, moves.finishes, false};
 }
 
 ProbeJudgement judge_reserved(const ProbeRound& before, const ProbeRound& after, const ProbeVector& probe) {
@@ -111,7 +111,7 @@ std::vector<ProbeJudgement> judge_batch(const ProbeRound& before, const ProbeRou
                                         bool reserved) {
   const Moves moves = moves_between(before, after);
   const auto all = [&](ProbeVerdict verdict) {
-    return std::vector<ProbeJudgement>(probes.size(), ProbeJudgement{verdict, -1, moves.finishes});
+    return std::vector<ProbeJudgement>(probes.size(), ProbeJudgement{verdict, -1, moves.finishes, false});
   };
   if (auto bad = unreadable(moves)) return all(bad->verdict);
   if (moves.finishes < static_cast<std::int64_t>(probes.size())) return all(ProbeVerdict::kNotYet);
@@ -136,12 +136,12 @@ std::vector<ProbeJudgement> judge_batch(const ProbeRound& before, const ProbeRou
     fits = fits && holds;
     if (holds || !reserved) continue;
     for (std::size_t i = 0; i < probes.size(); ++i) {
-      if (out[i].replica == static_cast<std::int16_t>(r)) out[i] = {ProbeVerdict::kForeign, -1, moves.finishes};
+      if (out[i].replica == static_cast<std::int16_t>(r)) out[i] = {ProbeVerdict::kForeign, -1, moves.finishes, false};
     }
   }
   if (reserved || (all_found && nothing_else && fits)) return out;
   for (ProbeJudgement& each : out) {
-    if (each.verdict == ProbeVerdict::kExact) each = {ProbeVerdict::kForeign, -1, moves.finishes};
+    if (each.verdict == ProbeVerdict::kExact) each = {ProbeVerdict::kForeign, -1, moves.finishes, false};
   }
   return out;
 }
@@ -204,7 +204,7 @@ void ProbeSequence::scraped(std::vector<std::optional<protocol::VllmSnapshot>> r
   if (step_ == Step::kConfirm) {
     const ProbeVerdict verdict = confirm(after(), view(round), probe_, reserved_);
     if (verdict == ProbeVerdict::kNoScrape && ++confirmations_ < limits_.scrapes_after) return;
-    if (verdict != ProbeVerdict::kExact) judgement_ = {verdict, -1, judgement_.finishes};
+    if (verdict != ProbeVerdict::kExact) judgement_ = {verdict, -1, judgement_.finishes, false};
     return settle();
   }
   after_ = std::move(round);
@@ -223,7 +223,7 @@ void ProbeSequence::answered(const ProbeVector& probe) {
 void ProbeSequence::failed() {
   if (step_ != Step::kSend) return;
   ++attempts_;
-  judgement_ = {ProbeVerdict::kFailed, -1, 0};
+  judgement_ = {ProbeVerdict::kFailed, -1, 0, false};
   step_ = Step::kDone;
 }
 

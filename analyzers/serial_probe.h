@@ -43,6 +43,7 @@ struct ProbeJudgement {
   ProbeVerdict verdict = ProbeVerdict::kNoScrape;
   std::int16_t replica = -1;    ///< kExact alone
   std::int64_t finishes = 0;    ///< counted by all replicas in between
+  bool misfit = false;          ///< not counted (yet), though something was: of another size than the response says
 };
 
 /// One request was in flight between the rounds. Exact iff Σ_r Δcount = 1 and that replica's ΔP, ΔG, ΔM are the probe's

@@ -174,10 +174,17 @@ std::vector<Complaint> list_complaints(const VerifyObservations& o) {
     }
   }
   const std::size_t uncounted = ledger.with(ProbeVerdict::kUncounted);
-  if (uncounted > 0) {
+  const std::string nothing_of_ours = idle.empty() ? "" : "; nothing of ours was counted by " + idle;
+  if (uncounted > ledger.misfits()) {
     out.push_back({uncounted > 1 ? CheckVerdict::kFail : CheckVerdict::kInconclusive,
-                   "a replica is missing from your list: " + counted(uncounted, "finished request") + (uncounted == 1 ? " was" : " were") + " counted by no listed replica" + (idle.empty() ? "" : "; nothing of ours was counted by " + idle),
+                   "a replica is missing from your list: " + counted(uncounted, "finished request") + (uncounted == 1 ? " was" : " were") +
+                       " counted by no listed replica" + nothing_of_ours,
                    "list every replica behind the target; check that each URL is that of the right pod"});
+  } else if (uncounted > 0) {
+    // Other traffic on the listed replicas while ours went elsewhere looks the same as sizes that never fit.
+    out.push_back({CheckVerdict::kInconclusive,
+                   "what the replicas counted during " + counted(uncounted, "probe") + " was of other sizes than the responses' usage says" + nothing_of_ours,
+                   "a replica may be missing from the list, or the gateway may rewrite prompts or usage"});
   }
   return out;
 }

@@ -45,7 +45,7 @@ void describe(ProbeObservation& probe, const ProbeAnswer& answer) {
   probe.prompt_tokens = answer.prompt_tokens;
   probe.cached_tokens = answer.cached_tokens;
   probe.observed_name = answer.observed_name;
-  if (!answer.whole) probe.judgement = {ProbeVerdict::kFailed, -1, 0};
+  if (!answer.whole) probe.judgement = {ProbeVerdict::kFailed, -1, 0, false};
 }
 
 }  // namespace
@@ -283,7 +283,7 @@ ProbeJudgement VerifySession::attribute(const MakeRequest& make, bool reserved, 
       case Step::kDone: break;
     }
   }
-  if (sequence.step() != Step::kDone) return {ProbeVerdict::kNoScrape, -1, 0};
+  if (sequence.step() != Step::kDone) return {ProbeVerdict::kNoScrape, -1, 0, false};
   return sequence.judgement();
 }
 
@@ -309,7 +309,7 @@ void VerifySession::probe_batch(std::size_t first, std::size_t count, const std:
     const auto later = analyzers::view(scrape());
     for (std::size_t i = 0; i < count; ++i) {
       const ProbeVerdict confirmed = analyzers::confirm(analyzers::view(after), later, vectors[i], true);
-      if (judged[i].verdict == ProbeVerdict::kExact && confirmed != ProbeVerdict::kExact) judged[i] = {confirmed, -1, judged[i].finishes};
+      if (judged[i].verdict == ProbeVerdict::kExact && confirmed != ProbeVerdict::kExact) judged[i] = {confirmed, -1, judged[i].finishes, false};
     }
   }
   for (std::size_t i = 0; i < count && !client_->stopped(); ++i) {

@@ -134,7 +134,7 @@ TEST(ProbeLedger, CalibrationIsClientLessServerAndBodySizes) {
   const auto after = world.scrape();
   rewritten.round(before);
   rewritten.round(after);
-  rewritten.attempt({ProbeVerdict::kExact, 0, 1}, probe, view(before), view(after), ProbeWorld::kBody + 9);
+  rewritten.attempt({ProbeVerdict::kExact, 0, 1, false}, probe, view(before), view(after), ProbeWorld::kBody + 9);
   rewritten.round(world.scrape());
   EXPECT_EQ(rewritten.calibration().sizes_compared, 1u);
   EXPECT_EQ(rewritten.calibration().sizes_equal, 0u);

@@ -15,7 +15,7 @@ using analyzers_test::run_probes;
 
 ProbeObservation placed(int replica, std::uint32_t cached = protocol::kUnknownCount) {
   ProbeObservation probe;
-  probe.judgement = {ProbeVerdict::kExact, static_cast<std::int16_t>(replica), 1};
+  probe.judgement = {ProbeVerdict::kExact, static_cast<std::int16_t>(replica), 1, false};
   probe.prompt_tokens = 530;
   probe.cached_tokens = cached;
   return probe;
@@ -91,7 +91,7 @@ TEST(Verify, AGoodPattern1PassesAndTwoUsedReplicasFail) {
   EXPECT_EQ(verdict(o, "one-replica"), CheckVerdict::kFail);
   for (auto& probe : o.spread) probe.judgement.replica = 2;
   EXPECT_EQ(verdict(o, "one-replica"), CheckVerdict::kPass);  // others are listed and idle
-  for (std::size_t i = 0; i < 20; ++i) o.spread[i].judgement = {ProbeVerdict::kForeign, -1, 2};
+  for (std::size_t i = 0; i < 20; ++i) o.spread[i].judgement = {ProbeVerdict::kForeign, -1, 2, false};
   EXPECT_EQ(verdict(o, "one-replica"), CheckVerdict::kInconclusive);
 }
 
@@ -159,7 +159,7 @@ TEST(Verify, StickinessFailsOnOneStrayAndNeedsEnoughProbes) {
   o.sticky.resize(5);  // chance does that in 1 of 81 tests
   EXPECT_EQ(verdict(o, "stickiness"), CheckVerdict::kInconclusive);
   o = good();
-  for (std::size_t i = 3; i < 6; ++i) o.sticky[i].judgement = {ProbeVerdict::kForeign, -1, 3};
+  for (std::size_t i = 3; i < 6; ++i) o.sticky[i].judgement = {ProbeVerdict::kForeign, -1, 3, false};
   EXPECT_EQ(verdict(o, "stickiness"), CheckVerdict::kInconclusive);  // 9 of 12 known are too few
   o.sticky[3] = o.sticky[0];
   EXPECT_EQ(verdict(o, "stickiness"), CheckVerdict::kPass);
@@ -189,7 +189,7 @@ TEST(Verify, SpreadStatesItsPowerAndFailsOnSkew) {
   EXPECT_EQ(verdict(o, "spread"), CheckVerdict::kInconclusive);
   EXPECT_TRUE(says(row(o, "spread").action, "--probes"));
   o = good();
-  for (std::size_t i = 0; i < 10; ++i) o.spread[i].judgement = {ProbeVerdict::kForeign, -1, 2};
+  for (std::size_t i = 0; i < 10; ++i) o.spread[i].judgement = {ProbeVerdict::kForeign, -1, 2, false};
   EXPECT_EQ(verdict(o, "spread"), CheckVerdict::kInconclusive);
 }
 
@@ -239,6 +239,28 @@ TEST(Verify, AReplicaThatCountsOnlyOthersIsNamed) {
   o.ledger->round(world.scrape());
   EXPECT_EQ(verdict(o, "replica-list"), CheckVerdict::kInconclusive);
   EXPECT_TRUE(says(row(o, "replica-list").observed, "b counts what is not ours (5 finishes)"));
+}
+
+TEST(Verify, SizesThatNeverFitAccuseNobody) {
+  VerifyObservations o = good();
+  ProbeWorld world({});
+  o.ledger.emplace(3);
+  for (int i = 0; i < 6; ++i) {
+    const auto before = world.scrape();
+    ProbeVector probe = world.serve(0, 80, 3, 4);
+    probe.prompt_tokens += 5;  // a gateway that adds to the prompt, or rewrites usage
+    const auto after = world.scrape();
+    auto judged = judge_alone(view(before), view(after), probe);
+    EXPECT_TRUE(judged.misfit);
+    judged.verdict = ProbeVerdict::kUncounted;
+    o.ledger->round(before);
+    o.ledger->round(after);
+    o.ledger->attempt(judged, probe, view(before), view(after), 0);
+  }
+  const auto check = row(o, "replica-list");
+  EXPECT_EQ(check.verdict, CheckVerdict::kInconclusive);
+  EXPECT_FALSE(says(check.observed, "missing"));
+  EXPECT_TRUE(says(check.action, "rewrite"));
 }
 
 TEST(Verify, UnreadableMetricsAndCounterlessServersAreSaid) {
