@@ -117,8 +117,37 @@ VerifyCheck api_check(const ApiObservation& api) {
     check.observed += ", " + counted(api.text_bytes, "byte") + " of text, " + std::to_string(api.prompt_tokens) + " + " +
                       std::to_string(api.output_tokens) + " tokens";
   } else {
-    check.observed += ", but " + missing;
+    check.observed += "; " + missing;
     check.action = "see the answer itself (curl -i); a gateway in between may cut or rewrite it";
+  }
+  return check;
+}
+
+VerifyCheck untested_api(const VerifyObservations& o, const char* id) {
+  VerifyCheck check{id, CheckVerdict::kSkipped, "not tested" + (o.why_cut.empty() ? "" : ": " + o.why_cut), "status 200, text, a finish_reason, usage", ""};
+  if (o.cut_short) {
+    check.verdict = CheckVerdict::kInconclusive;
+    check.action = "run it again with more time";
+  }
+  return check;
+}
+
+VerifyCheck answers_check(const VerifyObservations& o) {
+  VerifyCheck check{"probes-answered", CheckVerdict::kPass, "", "every probe is answered", ""};
+  std::size_t failed = 0;
+  for (const auto* probes : {&o.sticky, &o.spread}) {
+    failed += static_cast<std::size_t>(std::count_if(probes->begin(), probes->end(), [](const ProbeObservation& p) {
+      return p.judgement.verdict == ProbeVerdict::kFailed;
+    }));
+  }
+  const std::size_t sent = o.sticky.size() + o.spread.size();
+  check.observed = std::to_string(sent - failed) + " of " + counted(sent, "probe");
+  if (sent == 0) {
+    check.verdict = o.cut_short ? CheckVerdict::kInconclusive : CheckVerdict::kSkipped;
+    check.observed = "not tested" + (o.why_cut.empty() ? "" : ": " + o.why_cut);
+  } else if (failed > 0) {
+    check.verdict = CheckVerdict::kFail;
+    check.action = "see the gateway's and the replicas' logs";
   }
   return check;
 }
@@ -164,7 +193,12 @@ VerifyResult verify_checks(const VerifyObservations& observed) {
   rows.push_back(health_check(observed));
   rows.push_back(replica_health_check(observed));
   rows.push_back(models_check(observed));
-  for (const ApiObservation& api : observed.api) rows.push_back(api_check(api));
+  for (const char* id : {"completion", "completion-stream", "chat", "chat-stream"}) {
+    const auto api = std::find_if(observed.api.begin(), observed.api.end(), [id](const ApiObservation& a) { return a.id == id; });
+    if (api != observed.api.end()) rows.push_back(api_check(*api));
+    else rows.push_back(untested_api(observed, id));
+  }
+  rows.push_back(answers_check(observed));
   rows.push_back(check_replica_list(observed));
   rows.push_back(check_attribution(observed));
   if (observed.pattern == 1) {

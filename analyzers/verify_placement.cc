@@ -209,8 +209,10 @@ VerifyCheck check_replica_list(const VerifyObservations& o) {
   if (check.verdict != CheckVerdict::kPass) return check;
   if (exact == 0) {
     check.verdict = CheckVerdict::kInconclusive;
-    check.observed = "no probe was counted exactly (" + counted(ledger.with(ProbeVerdict::kForeign), "attempt") + " ambiguous for other traffic)";
-    check.action = "run it again with less traffic on the replicas";
+    const std::size_t failed = ledger.with(ProbeVerdict::kFailed);
+    const bool none_answered = failed == ledger.attempts();
+    check.observed = none_answered ? "no probe was answered" : "no probe was counted exactly (" + counted(ledger.with(ProbeVerdict::kForeign), "attempt") + " ambiguous for other traffic)";
+    check.action = none_answered ? "make completions work first" : "run it again with less traffic on the replicas";
     return check;
   }
   // With a share s of the requests a missing replica stays unseen with probability (1 - s)^n.
@@ -280,7 +282,7 @@ VerifyCheck check_attribution(const VerifyObservations& o) {
   } else if (!counts || exact == 0 || o.reservation_broken || o.ledger->list_is_wrong()) {
     check.verdict = CheckVerdict::kInconclusive;
     if (o.reservation_broken) check.observed += "; claims by a reserved max_tokens bucket were withdrawn: others use it, or the server caps max_tokens";
-    check.action = "see replica-list; run it again with less traffic on the replicas";
+    check.action = "see replica-list";
   }
   return check;
 }

@@ -261,8 +261,13 @@ ProbeJudgement VerifySession::attribute(const MakeRequest& make, bool reserved, 
         ProbeRequest request = make(static_cast<std::size_t>(sequence.attempts()));
         if (reserved) request.max_tokens = reservation_->bucket.buckets().front().max_tokens;
         answer = client_->send({&request, 1}).front();
-        if (answer.whole) sequence.answered(vector_of(request, answer));
-        else sequence.failed();
+        if (answer.whole) {
+          sequence.answered(vector_of(request, answer));
+        } else {
+          sequence.failed();
+          // The server may have finished it all the same: it is no other's traffic.
+          outcome_.observed.ledger->attempt(sequence.judgement(), {}, {}, {}, 0);
+        }
         if (reserved && answer.whole) ++reservation_->finished;
         break;
       }
@@ -311,6 +316,12 @@ void VerifySession::probe_batch(std::size_t first, std::size_t count, const std:
       const ProbeVerdict confirmed = analyzers::confirm(analyzers::view(after), later, vectors[i], true);
       if (judged[i].verdict == ProbeVerdict::kExact && confirmed != ProbeVerdict::kExact) judged[i] = {confirmed, -1, judged[i].finishes, false};
     }
+  }
+  // Those that are to be repeated were ours too, wherever they were counted; only a probe alone may accuse the list.
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i < judged.size() && judged[i].verdict == ProbeVerdict::kExact) continue;
+    const ProbeVerdict verdict = answers[i].whole ? ProbeVerdict::kForeign : ProbeVerdict::kFailed;
+    outcome_.observed.ledger->attempt({verdict, -1, 0, false}, vectors[i], {}, {}, 0);
   }
   for (std::size_t i = 0; i < count && !client_->stopped(); ++i) {
     ProbeObservation out;

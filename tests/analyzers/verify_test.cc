@@ -75,7 +75,7 @@ bool says(const std::string& text, const std::string& part) { return text.find(p
 TEST(Verify, AGoodPattern3Passes) {
   const VerifyResult result = verify_checks(good());
   EXPECT_EQ(result.verdict, CheckVerdict::kPass);
-  EXPECT_EQ(result.checks.size(), 12u);
+  EXPECT_EQ(result.checks.size(), 13u);
   for (const auto& check : result.checks) {
     EXPECT_EQ(check.verdict, CheckVerdict::kPass) << check.id << ": " << check.observed;
     EXPECT_FALSE(check.observed.empty()) << check.id;
@@ -147,6 +147,17 @@ TEST(Verify, CompletionsNeedTextUsageAndAFinishReason) {
   for (const auto& check : {broken([](ApiObservation& a) { a.status = 0; }), broken([](ApiObservation& a) { a.output_tokens = 0; })}) {
     EXPECT_EQ(check.verdict, CheckVerdict::kFail);
   }
+}
+
+TEST(Verify, AProbeThatFailsIsSaid) {
+  VerifyObservations o = good();
+  EXPECT_EQ(row(o, "probes-answered").observed, "66 of 66 probes");
+  o.spread[3].judgement = {ProbeVerdict::kFailed, -1, 0, false};
+  EXPECT_EQ(row(o, "probes-answered").observed, "65 of 66 probes");
+  EXPECT_EQ(verdict(o, "probes-answered"), CheckVerdict::kFail);
+  o.sticky.clear();
+  o.spread.clear();
+  EXPECT_EQ(verdict(o, "probes-answered"), CheckVerdict::kSkipped);
 }
 
 TEST(Verify, StickinessFailsOnOneStrayAndNeedsEnoughProbes) {
@@ -333,6 +344,8 @@ TEST(Verify, WhatWasCutShortHasNotPassed) {
   EXPECT_EQ(verify_checks(o).verdict, CheckVerdict::kInconclusive);
   o.spread.clear();
   EXPECT_TRUE(says(row(o, "spread").observed, "interrupted"));
+  o.api.pop_back();
+  EXPECT_EQ(verdict(o, "chat-stream"), CheckVerdict::kInconclusive);
   o.api[0].status = 500;
   EXPECT_EQ(verify_checks(o).verdict, CheckVerdict::kFail);
 }
