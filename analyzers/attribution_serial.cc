@@ -1,11 +1,10 @@
 // Serial probing: one request between two rounds of scrapes is exact when exactly one replica moved, by exactly this request.
 // Called by attribute_run() for scenarios that probe. It must never claim a request that was not alone.
 #include <algorithm>
-#include <array>
-#include <cmath>
-#include <optional>
+#include <string>
 
 #include "analyzers/attribution.h"
+#include "analyzers/serial_probe.h"
 
 namespace analyzers {
 namespace {
@@ -14,37 +13,6 @@ using bench::ReplicaScrape;
 
 /// Largest number of scrapes after the end in which the finish may still turn up.
 constexpr int kTries = 3;
-
-struct Move {
-  std::int64_t finishes = 0;
-  bool matches = false;
-  bool reset = false;
-};
-
-std::int64_t sum_delta(const protocol::HistogramTotals& before, const protocol::HistogramTotals& after) {
-  return std::llround(after.sum - before.sum);
-}
-
-Move movement(const protocol::VllmSnapshot& before, const protocol::VllmSnapshot& after, const bench::RequestRecord& r) {
-  Move move;
-  move.reset = is_reset(before, after);
-  const auto from = finished_count(before);
-  const auto to = finished_count(after);
-  if (move.reset || !from || !to) {
-    move.reset = true;
-    return move;
-  }
-  move.finishes = std::llround(*to - *from);
-  const auto same = [](const protocol::HistogramTotals& b, const protocol::HistogramTotals& a, std::uint32_t value) {
-    return !a.present || !b.present || value == bench::kUnknownCount || sum_delta(b, a) == static_cast<std::int64_t>(value);
-  };
-  // The server may cap max_tokens to what its context leaves, so less than asked still fits.
-  const std::int64_t max_tokens = sum_delta(before.request_max_tokens, after.request_max_tokens);
-  const bool max_fits = !after.request_max_tokens.present || (max_tokens > 0 && max_tokens <= static_cast<std::int64_t>(r.max_tokens));
-  move.matches = same(before.request_prompt_tokens, after.request_prompt_tokens, r.prompt_tokens) &&
-                 same(before.request_generation_tokens, after.request_generation_tokens, r.output_tokens) && max_fits;
-  return move;
-}
 
 /// Scrapes of one replica: the last answered by `sent`, and the tries-th one sent after `done` and answered by `limit`.
 struct Pair {
@@ -65,6 +33,21 @@ Pair bracket(const std::vector<const ReplicaScrape*>& scrapes, core::Duration se
   return pair;
 }
 
+core::Duration latency(const bench::RequestRecord& r) {
+  return r.sent == core::kNever || r.done == core::kNever ? core::kNever : r.done - r.sent;
+}
+
+/// The words of Attribution::reason; empty for an exact probe.
+std::string reason_of(const ProbeJudgement& judged) {
+  switch (judged.verdict) {
+    case ProbeVerdict::kExact: return "";
+    case ProbeVerdict::kNotYet: return judged.finishes == 0 ? "inconsistent" : "foreign";
+    case ProbeVerdict::kReset: return "reset";
+    case ProbeVerdict::kNoScrape: return "no scrape";
+    default: return "foreign";
+  }
+}
+
 class SerialProbe {
  public:
   SerialProbe(const bench::Run& run, const RunFacts& facts) : run_(run), by_replica_(facts.counters.size()) {
@@ -76,30 +59,24 @@ class SerialProbe {
   Attribution probe(const bench::RequestRecord& r, core::Duration next_dispatch, bool& uncounted) const {
     Attribution out;
     out.reason = "no scrape";
+    const ProbeVector vector{r.prompt_tokens, r.output_tokens, r.max_tokens, latency(r)};
     for (int attempt = 0; attempt < kTries; ++attempt) {
-      std::int64_t finishes = 0;
-      std::int16_t mover = -1;
-      bool matches = false;
-      bool reset = false;
-      for (std::size_t k = 0; k < by_replica_.size(); ++k) {
-        const Pair pair = bracket(by_replica_[k], dispatch_time(r), r.done, next_dispatch, attempt);
+      ProbeRound before, after;
+      for (const auto& scrapes : by_replica_) {
+        const Pair pair = bracket(scrapes, dispatch_time(r), r.done, next_dispatch, attempt);
         if (pair.before == nullptr || pair.after == nullptr) return out;
-        const Move move = movement(pair.before->values, pair.after->values, r);
-        finishes += move.finishes;
-        reset = reset || move.reset;
-        if (move.finishes > 0) {
-          mover = static_cast<std::int16_t>(k);
-          matches = move.matches;
-        }
+        before.push_back(&pair.before->values);
+        after.push_back(&pair.after->values);
       }
-      uncounted = finishes == 0 && !reset;
-      out.reason = reset ? "reset" : finishes == 0 ? "inconsistent" : finishes == 1 && matches ? "" : "foreign";
-      if (finishes == 0 && !reset) continue;
-      if (out.reason.empty()) {
-        out.replica = mover;
+      const ProbeJudgement judged = judge_alone(before, after, vector);
+      uncounted = judged.verdict == ProbeVerdict::kNotYet && judged.finishes == 0;
+      out.reason = reason_of(judged);
+      if (judged.verdict == ProbeVerdict::kNotYet) continue;
+      if (judged.verdict == ProbeVerdict::kExact) {
+        out.replica = judged.replica;
         out.confidence = 1;
         out.method = "serial";
-        out.candidates = {{static_cast<std::uint16_t>(mover), 1.0f}};
+        out.candidates = {{static_cast<std::uint16_t>(judged.replica), 1.0f}};
       }
       return out;
     }

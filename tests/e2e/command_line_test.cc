@@ -50,7 +50,7 @@ Json parse(const std::string& text) { return Json::parse(text, nullptr, false); 
 TEST(CommandLineTest, HelpNamesEveryVerbAndUnknownVerbsAreCorrected) {
   Process help({"--help"});
   EXPECT_EQ(help.wait(), 0);
-  for (const char* verb : {"demo", "run", "compare", "gate", "report", "runs", "stack", "replica", "router", "schema", "version"}) {
+  for (const char* verb : {"demo", "run", "verify", "compare", "gate", "report", "runs", "stack", "replica", "router", "schema", "version"}) {
     EXPECT_NE(help.output.find(std::string("\n  ") + verb + " "), std::string::npos) << verb;
     Process one({verb, "--help"});
     EXPECT_EQ(one.wait(), 0) << verb;
