@@ -24,6 +24,7 @@ struct ReplicaScrape {
   std::uint32_t round = 0;     ///< scrapes fired together share it
   protocol::VllmSnapshot values;
 };
+static_assert(sizeof(ReplicaScrape) <= 1024, "a run keeps tens of thousands of scrapes");
 
 struct ReplicaInfo {
   std::string name;

@@ -2,6 +2,7 @@
 // It knows every rename between vLLM 0.9 and now; it must never turn an absent metric into a zero.
 #include "protocol/vllm_metrics.h"
 
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -43,6 +44,8 @@ constexpr std::array kHistograms{
     HistogramMetric{metric::kTtft, &VllmSnapshot::ttft},
     HistogramMetric{metric::kE2e, &VllmSnapshot::e2e},
     HistogramMetric{metric::kQueueTime, &VllmSnapshot::queue_time},
+    HistogramMetric{metric::kDecodeTime, &VllmSnapshot::decode_time},
+    HistogramMetric{metric::kPrefillTime, &VllmSnapshot::prefill_time},
     HistogramMetric{metric::kSimStepLate, &VllmSnapshot::sim_step_late},
     HistogramMetric{metric::kSimStep, &VllmSnapshot::sim_step},
 };
@@ -215,13 +218,22 @@ bool buckets_match_count(const HistogramTotals& histogram) {
 bool VllmSnapshot::consistent() const {
   std::optional<double> expected = success;
   for (const HistogramTotals* histogram :
-       {&request_prompt_tokens, &request_generation_tokens, &request_max_tokens, &e2e, &queue_time}) {
+       {&request_prompt_tokens, &request_generation_tokens, &request_max_tokens, &e2e, &queue_time,
+        &decode_time, &prefill_time}) {
     if (!histogram->present) continue;
     if (!buckets_match_count(*histogram)) return false;
     if (expected && *expected != histogram->count) return false;
     expected = histogram->count;
   }
   return true;
+}
+
+void VllmSnapshot::share_with(const VllmSnapshot& earlier) {
+  for (const auto& histogram : kHistograms) {
+    HistogramTotals& mine = this->*histogram.field;
+    mine.upper.share_with((earlier.*histogram.field).upper);
+    mine.cumulative.share_with((earlier.*histogram.field).cumulative);
+  }
 }
 
 core::Result<VllmSnapshot> parse_vllm_metrics(std::string_view text) {

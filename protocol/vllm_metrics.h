@@ -3,13 +3,13 @@
 // Moments ([S]tep, [T]oken first, [F]inish) follow vLLM V1: finish metrics move before the last chunk leaves the server.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "core/result.h"
+#include "protocol/histogram_totals.h"
 
 namespace protocol {
 
@@ -46,15 +46,6 @@ inline constexpr std::string_view kSimStepLate = "gatebench_sim_step_late_second
 inline constexpr std::string_view kSimStep = "gatebench_sim_step_seconds";                    // histogram
 }  // namespace metric
 
-/// A histogram's running totals in one scrape. `buckets` are cumulative, in the order of the exposition.
-struct HistogramTotals {
-  static constexpr std::size_t kMaxBuckets = 40;
-  bool present = false;
-  double count = 0, sum = 0;
-  std::uint8_t bucket_count = 0;
-  std::array<double, kMaxBuckets> upper{}, cumulative{};
-};
-
 /// One scrape of one replica. Counters are summed over `engine` labels; absent ones are nullopt, never 0.
 struct VllmSnapshot {
   std::optional<double> running, waiting, kv_used_fraction;
@@ -63,7 +54,7 @@ struct VllmSnapshot {
   std::optional<double> success;            ///< sum over reasons
   std::optional<double> success_stop, success_length, success_abort;
   HistogramTotals request_prompt_tokens, request_generation_tokens, request_max_tokens;
-  HistogramTotals ttft, e2e, queue_time;
+  HistogramTotals ttft, e2e, queue_time, decode_time, prefill_time;
   HistogramTotals sim_step_late, sim_step;
   std::optional<double> http_request_bytes_sum, http_request_count;  ///< over POST handlers under /v1
   std::optional<double> created_unix_s;     ///< any `_created` of request_success: a change means a restart
@@ -73,6 +64,8 @@ struct VllmSnapshot {
 
   /// All at-finish counts equal each other and the sum of request_success; false: the scrape tore an update apart.
   [[nodiscard]] bool consistent() const;
+  /// Shares bucket lists that are equal in both: what a keeper of many scrapes of one replica does to each.
+  void share_with(const VllmSnapshot& earlier);
 };
 
 /// Parses exposition text, all renames accepted, with or without `_total`. kProtocol for text that is no exposition;

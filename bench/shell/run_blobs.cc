@@ -19,9 +19,11 @@ constexpr std::array kValues{
     &VllmSnapshot::success_length, &VllmSnapshot::success_abort, &VllmSnapshot::http_request_bytes_sum,
     &VllmSnapshot::http_request_count, &VllmSnapshot::created_unix_s, &VllmSnapshot::process_start_unix_s};
 constexpr std::array kCounts{&VllmSnapshot::block_size_tokens, &VllmSnapshot::num_gpu_blocks};
+// New ones go to the end: their bits are unset in what earlier versions wrote.
 constexpr std::array kHistograms{&VllmSnapshot::request_prompt_tokens, &VllmSnapshot::request_generation_tokens,
                                  &VllmSnapshot::request_max_tokens, &VllmSnapshot::ttft, &VllmSnapshot::e2e,
-                                 &VllmSnapshot::queue_time, &VllmSnapshot::sim_step_late, &VllmSnapshot::sim_step};
+                                 &VllmSnapshot::queue_time, &VllmSnapshot::sim_step_late, &VllmSnapshot::sim_step,
+                                 &VllmSnapshot::decode_time, &VllmSnapshot::prefill_time};
 
 class Writer {
  public:

@@ -130,6 +130,7 @@ void Scraper::answered(Fetch& each, const core::net::TransferResult& result) {
   latency_.add(stored.answered - stored.sent);
   failed_ += stored.scrape.ok ? 0 : 1;
   torn_ += torn ? 1 : 0;
+  if (each.newest) stored.scrape.values.share_with(stored_[*each.newest].scrape.values);
   if (stored.scrape.ok && !torn) {
     each.newest = stored_.size();
     if (!each.first_success) each.first_success = stored.scrape.values.success;
