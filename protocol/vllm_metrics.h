@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "core/result.h"
+#include "protocol/engine_names.h"
 #include "protocol/histogram_totals.h"
 
 namespace protocol {
@@ -61,6 +62,7 @@ struct VllmSnapshot {
   std::optional<double> process_start_unix_s;
   std::optional<std::uint32_t> block_size_tokens, num_gpu_blocks;
   std::string model_name;
+  Engine engine = Engine::kUnknown;         ///< by the names on the page; not kept in stored scrapes
 
   /// All at-finish counts equal each other and the sum of request_success; false: the scrape tore an update apart.
   [[nodiscard]] bool consistent() const;
@@ -68,8 +70,8 @@ struct VllmSnapshot {
   void share_with(const VllmSnapshot& earlier);
 };
 
-/// Parses exposition text, all renames accepted, with or without `_total`. kProtocol for text that is no exposition;
-/// an exposition without any vllm metric gives an empty snapshot.
+/// Parses exposition text, all renames accepted (engine_names.h), with or without `_total`. kProtocol for text that is no exposition;
+/// an exposition of no engine that is known gives an empty snapshot.
 core::Result<VllmSnapshot> parse_vllm_metrics(std::string_view text);
 
 }  // namespace protocol
