@@ -2,6 +2,7 @@
 // It knows every rename between vLLM 0.9 and now; it must never turn an absent metric into a zero.
 #include "protocol/vllm_metrics.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -272,6 +273,18 @@ bool VllmSnapshot::consistent() const {
   return true;
 }
 
+bool VllmSnapshot::reset_since(const VllmSnapshot& earlier) const {
+  for (const auto start : {&VllmSnapshot::created_unix_s, &VllmSnapshot::process_start_unix_s}) {
+    if (this->*start && earlier.*start && *(this->*start) != *(earlier.*start)) return true;
+  }
+  for (const auto counter : {&VllmSnapshot::success, &VllmSnapshot::prompt_tokens, &VllmSnapshot::generation_tokens}) {
+    if (this->*counter && earlier.*counter && *(this->*counter) < *(earlier.*counter)) return true;
+  }
+  return (request_prompt_tokens.present && earlier.request_prompt_tokens.present &&
+          request_prompt_tokens.count < earlier.request_prompt_tokens.count) ||
+         (e2e.present && earlier.e2e.present && e2e.count < earlier.e2e.count);
+}
+
 void VllmSnapshot::share_with(const VllmSnapshot& earlier) {
   for (const auto& histogram : kHistograms) {
     HistogramTotals& mine = this->*histogram.field;
@@ -284,7 +297,9 @@ core::Result<VllmSnapshot> parse_vllm_metrics(std::string_view text) {
   Collector collector;
   const auto parsed = core::parse_prom_text(text, [&collector](const PromSample& sample) { collector.add(sample); });
   if (!parsed) return parsed.error();
-  return collector.finish();
+  VllmSnapshot snapshot = collector.finish();
+  snapshot.page_bytes = static_cast<std::uint32_t>(std::min<std::size_t>(text.size(), 0xffffffffu));
+  return snapshot;
 }
 
 }  // namespace protocol

@@ -62,12 +62,15 @@ struct VllmSnapshot {
   std::optional<double> process_start_unix_s;
   std::optional<std::uint32_t> block_size_tokens, num_gpu_blocks;
   std::string model_name;
+  std::uint32_t page_bytes = 0;             ///< of the text that was parsed; 0: unknown
   Engine engine = Engine::kUnknown;         ///< by the names on the page; not kept in stored scrapes
 
   /// All at-finish counts equal each other and the sum of request_success; false: the scrape tore an update apart.
   [[nodiscard]] bool consistent() const;
   /// Shares bucket lists that are equal in both: what a keeper of many scrapes of one replica does to each.
   void share_with(const VllmSnapshot& earlier);
+  /// Between `earlier` and this one the process started anew: its start times differ, or a counter fell.
+  [[nodiscard]] bool reset_since(const VllmSnapshot& earlier) const;
 };
 
 /// Parses exposition text, all renames accepted (engine_names.h), with or without `_total`. kProtocol for text that is no exposition;

@@ -105,12 +105,18 @@ core::Status LoadRun::open_clients() {
                       "lower the concurrency, or raise the hard limit (ulimit -Hn)");
   }
   core::net::HttpClientOptions options;
-  options.max_in_flight = request_.replicas.size() + 1;
+  options.max_in_flight = 2;
   options.kernel_stamps = false;
   auto control = core::net::HttpClient::create(loop_, options);
   if (!control) return control.error();
   control_ = std::move(*control);
-  scraper_ = std::make_unique<Scraper>(loop_, *control_, request_.replicas, request_.scrape);
+  options.max_in_flight = request_.replicas.size() + 1;
+  options.ca_file = request_.metrics_access.ca_file;
+  options.insecure_tls = request_.metrics_access.insecure_tls;
+  auto metrics_client = core::net::HttpClient::create(loop_, options);
+  if (!metrics_client) return metrics_client.error();
+  metrics_client_ = std::move(*metrics_client);
+  scraper_ = std::make_unique<Scraper>(loop_, *metrics_client_, request_.replicas, request_.scrape, request_.metrics_access.token);
   auto transport = HttpTransport::create(loop_, target_, request_.api_key, slots_wanted());
   if (!transport) return transport.error();
   transport_ = std::move(*transport);
@@ -203,6 +209,8 @@ void LoadRun::describe_replicas() {
       info.simulated = values->sim_step.present || values->sim_step_late.present;
       info.block_size_tokens = values->block_size_tokens;
       info.num_gpu_blocks = values->num_gpu_blocks;
+      info.engine = protocol::name_of(values->engine);
+      for (const auto channel : protocol::absent_channels(*values)) info.absent_channels.emplace_back(channel);
     } else {
       notes_.push_back(fmt::format("replica {}: no usable metrics before the run: {}", info.name, scraper_->problem(i)));
     }

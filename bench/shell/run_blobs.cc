@@ -182,6 +182,7 @@ void encode_snapshot(const VllmSnapshot& snapshot, std::string& blob) {
     if ((snapshot.*field).present) write_histogram(snapshot.*field, writer);
   }
   writer.text(snapshot.model_name);
+  if (snapshot.page_bytes > 0) writer.varint(snapshot.page_bytes);
 }
 
 core::Status decode_snapshot(std::string_view blob, VllmSnapshot& snapshot) {
@@ -204,6 +205,7 @@ core::Status decode_snapshot(std::string_view blob, VllmSnapshot& snapshot) {
     if (has() && !read_histogram(reader, snapshot.*field)) return damaged("metrics snapshot");
   }
   snapshot.model_name = reader.text();
+  if (!reader.ended()) snapshot.page_bytes = static_cast<std::uint32_t>(reader.varint());
   if (!reader.ended()) return damaged("metrics snapshot");
   return {};
 }
