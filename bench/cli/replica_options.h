@@ -4,6 +4,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ class ReplicaOptions {
 
   /// Fills request.replicas, .metrics_access and .scrape from the options alone; one error that lists everything wrong.
   core::Status parse(RunRequest& request) const;
+  /// The replicas are yet to be found: --replicas was given.
+  [[nodiscard]] bool discovers() const { return !discover_.empty(); }
   /// After parse(): finds the replicas of --replicas, reads every replica's metrics once, prints notes. What a found
   /// replica needs in order to stay reachable (a kubectl proxy) lives as long as this object.
   core::Status resolve(RunRequest& request, Terminal& terminal);
