@@ -87,7 +87,7 @@ core::Result<std::string> measure_scrape_cost(const RunRequest& request, Duratio
     }
   }
   std::string text = describe_scrape_cost(on, off);
-  text += fmt::format("  one scrape: p50 {:.2f} ms, p99 {:.2f} ms, {:.1f} kB; busiest replica answering scrapes {:.1f} % of the time at most\n",
+  text += fmt::format("  one scrape: p50 {:.2f} ms, p99 {:.2f} ms, {:.1f} kB; busiest replica answering scrapes {:.1f} % of the time at most",
                       core::to_ms(last.scrape_p50), core::to_ms(last.scrape_p99), last.scrape_bytes_mean / 1000, 100 * last.scrape_busy_ratio);
   return text;
 }
