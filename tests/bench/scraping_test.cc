@@ -1,9 +1,13 @@
 // Scraper and preflight against a server of pages: filtering by name, resets, tokens, and every way to be wrong.
 #include <gtest/gtest.h>
 
+#include <fstream>
+
 #include "bench/shell/replica_preflight.h"
 #include "bench/shell/scraper.h"
+#include "core/net/child_process.h"
 #include "tests/bench/metrics_pages.h"
+#include "tests/support/process.h"
 
 namespace bench {
 namespace {
@@ -130,6 +134,39 @@ TEST(ReplicaPreflight, EveryProblemIsNamedAtOnce) {
   const auto notes = checked->notes(targets);
   ASSERT_EQ(notes.size(), 1u);
   EXPECT_EQ(notes[0].substr(0, 50), "replica good: vLLM exports no sums of prompt token");
+}
+
+TEST(ReplicaPreflight, AnHttpsPageWantsItsAuthority) {
+  const support::ScratchFolder folder;
+  const std::string key = folder.file("key.pem"), certificate = folder.file("cert.pem");
+  auto make = core::net::ChildProcess::run_program({"openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj",
+                                                    "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout", key,
+                                                    "-out", certificate});
+  ASSERT_TRUE(make.has_value());
+  if (!make->read_all(std::chrono::seconds(60), 1u << 20)) GTEST_SKIP() << "no openssl program: https is not tried";
+  std::ofstream(folder.file("metrics")) << vllm_page(2, "1.5");
+  // It serves files of its folder, one connection after another, and says which port the kernel gave it.
+  auto server = core::net::ChildProcess::run_program({"sh", "-c", "cd " + folder.path() + " && exec openssl s_server -accept 127.0.0.1:0 -key " +
+                                                                      key + " -cert " + certificate + " -WWW"});
+  ASSERT_TRUE(server.has_value());
+  std::string said;
+  for (int tries = 0; tries < 3 && said.find("ACCEPT") == std::string::npos; ++tries) {
+    const auto line = server->wait_ready(std::chrono::seconds(20));
+    ASSERT_TRUE(line.has_value()) << server->errors();
+    said += *line + "\n";
+  }
+  const auto colon = said.rfind(':');
+  ASSERT_NE(colon, std::string::npos) << said;
+  const std::string url = "https://127.0.0.1:" + std::to_string(std::stoi(said.substr(colon + 1))) + "/metrics";
+  const std::vector<ReplicaTarget> targets{{"a", url, {}}};
+  const auto unknown = preflight_replicas(targets, {})->verdict(targets);
+  ASSERT_FALSE(unknown.has_value());
+  EXPECT_NE(unknown.error().message.find("TLS handshake"), std::string::npos) << unknown.error().message;
+  EXPECT_NE(unknown.error().hint.find("--metrics-cacert"), std::string::npos);
+  const auto trusted = preflight_replicas(targets, {certificate, false, ""});
+  EXPECT_TRUE(trusted->verdict(targets).has_value()) << trusted->verdict(targets).error().message;
+  EXPECT_EQ(trusted->replicas[0].values.success, 2.0);
+  EXPECT_TRUE(preflight_replicas(targets, {"", true, ""})->verdict(targets).has_value());
 }
 
 TEST(ReplicaPreflight, OnlyUnreachableOnesAreUnreachable) {
