@@ -25,7 +25,9 @@ void parse_replica(const std::string& text, std::vector<ReplicaTarget>& replicas
   ReplicaTarget target{text.substr(0, equals), has_path ? url : url + "/metrics", {}};
   for (const auto& other : replicas) {
     if (other.name == target.name) errors += fmt::format("--replica {}: the name {} is given twice\n", text, target.name);
-    if (other.metrics_url == target.metrics_url) errors += fmt::format("--replica {}: {} has the same URL; each replica has its own\n", text, other.name);
+    if (other.metrics_url == target.metrics_url) {
+      errors += fmt::format("--replica {}: {} has the same URL; each replica has its own\n", text, other.name);
+    }
   }
   replicas.push_back(std::move(target));
 }

@@ -70,7 +70,9 @@ core::Result<std::string> measure_scrape_cost(const RunRequest& request, Duratio
     part.on_begin = nullptr;
     part.on_batch = nullptr;
     auto run = run_load(part);
-    if (run && run->manifest.status == RunStatus::kAborted) return core::fail(core::ErrorCode::kCancelled, "interrupted while the cost of scraping was measured");
+    if (run && run->manifest.status == RunStatus::kAborted) {
+      return core::fail(core::ErrorCode::kCancelled, "interrupted while the cost of scraping was measured");
+    }
     return run;
   };
   const auto warm = phase_run(true, phase / 2, 1);

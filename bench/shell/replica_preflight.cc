@@ -19,18 +19,20 @@ std::string shown(const std::string& url) {
   return parsed ? to_string(*parsed) : url;
 }
 
-std::string hint_for_status(int status, bool has_token) {
+std::string hint_for_status(int status, bool has_token, bool through_api_server) {
+  if (through_api_server && status == 403) return "your Kubernetes user needs the right to get pods/proxy in that namespace";
   if (status == 401 || status == 403) {
-    return has_token ? "the token of --metrics-token-env is not accepted there" : "name the variable that holds a bearer token: --metrics-token-env VAR";
+    return has_token ? "the token of --metrics-token-env is not accepted there"
+                     : "name the variable that holds a bearer token: --metrics-token-env VAR";
   }
   if (status == 404) return "vLLM and SGLang (--enable-metrics) serve /metrics, TensorRT-LLM /prometheus/metrics";
   return status >= 500 ? "wait until the replica is ready" : "give the URL of the metrics page itself";
 }
 
-void judge_page(const Answer& answer, bool has_token, PreflightReplica& out) {
+void judge_page(const Answer& answer, const std::string& url, bool has_token, PreflightReplica& out) {
   if (answer.status != 200) {
     out.problem = fmt::format("was answered with status {}", answer.status);
-    out.hint = hint_for_status(answer.status, has_token);
+    out.hint = hint_for_status(answer.status, has_token, url.find("/proxy/") != std::string::npos);
     return;
   }
   auto parsed = protocol::parse_vllm_metrics(answer.body);
@@ -99,7 +101,7 @@ core::Result<Preflight> preflight_replicas(const std::vector<ReplicaTarget>& tar
       continue;
     }
     out.reached = true;
-    judge_page(*answer, !access.token.empty(), out);
+    judge_page(*answer, target.metrics_url, !access.token.empty(), out);
     if (out.problem.empty()) {
       out.round_trip = round_trip_of(loop, **client, target.metrics_url);
     } else {

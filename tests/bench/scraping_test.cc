@@ -169,6 +169,15 @@ TEST(ReplicaPreflight, AnHttpsPageWantsItsAuthority) {
   EXPECT_TRUE(preflight_replicas(targets, {"", true, ""})->verdict(targets).has_value());
 }
 
+TEST(ReplicaPreflight, APodThatMayNotBeProxiedIsAQuestionOfRights) {
+  MetricsPages pages;
+  pages.set("/api/v1/namespaces/llm/pods/a:8000/proxy/metrics", {403, "{}", 0, "", ""});
+  const std::vector<ReplicaTarget> targets{{"a", pages.url("/api/v1/namespaces/llm/pods/a:8000/proxy/metrics"), {}}};
+  const auto verdict = preflight_replicas(targets, {})->verdict(targets);
+  ASSERT_FALSE(verdict.has_value());
+  EXPECT_NE(verdict.error().hint.find("pods/proxy"), std::string::npos) << verdict.error().hint;
+}
+
 TEST(ReplicaPreflight, OnlyUnreachableOnesAreUnreachable) {
   const std::vector<ReplicaTarget> targets{{"down", "http://127.0.0.1:1/metrics", {}}};
   EXPECT_EQ(preflight_replicas(targets, {})->verdict(targets).error().code, core::ErrorCode::kUnreachable);
