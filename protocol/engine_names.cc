@@ -37,22 +37,26 @@ constexpr std::array kRenames{
     Rename{Engine::kTensorRtLlm, "trtllm_num_requests_waiting", "vllm:num_requests_waiting"},
 };
 
-/// What name_filter() asks for of vLLM and of what exports its names. Base, and whether it is a histogram.
+/// Which samples of a metric are read. Buckets tell requests apart where the values are whole numbers; those of latencies
+/// are most of a page, and nobody uses them.
+enum class Samples { kValue, kSums, kBuckets };
+
+/// What name_filter() asks for of vLLM and of what exports its names.
 struct Wanted {
   std::string_view base;
-  bool histogram;
+  Samples samples;
 };
 constexpr std::array kWanted{
-    Wanted{"vllm:num_requests_running", false}, Wanted{"vllm:num_requests_waiting", false},
-    Wanted{metric::kKvUsage, false}, Wanted{metric::kKvUsageOld, false}, Wanted{metric::kCacheConfig, false},
-    Wanted{"vllm:prefix_cache_queries", false}, Wanted{"vllm:prefix_cache_hits", false},
-    Wanted{"vllm:gpu_prefix_cache_queries", false}, Wanted{"vllm:gpu_prefix_cache_hits", false},
-    Wanted{"vllm:num_preemptions", false}, Wanted{"vllm:prompt_tokens", false},
-    Wanted{"vllm:prompt_tokens_cached", false}, Wanted{"vllm:generation_tokens", false},
-    Wanted{"vllm:request_success", false}, Wanted{metric::kRequestPromptTokens, true},
-    Wanted{metric::kRequestGenerationTokens, true}, Wanted{metric::kRequestMaxTokens, true}, Wanted{metric::kTtft, true},
-    Wanted{metric::kE2e, true}, Wanted{metric::kQueueTime, true}, Wanted{metric::kDecodeTime, true},
-    Wanted{metric::kPrefillTime, true},
+    Wanted{"vllm:num_requests_running", Samples::kValue}, Wanted{"vllm:num_requests_waiting", Samples::kValue},
+    Wanted{metric::kKvUsage, Samples::kValue}, Wanted{metric::kKvUsageOld, Samples::kValue}, Wanted{metric::kCacheConfig, Samples::kValue},
+    Wanted{"vllm:prefix_cache_queries", Samples::kValue}, Wanted{"vllm:prefix_cache_hits", Samples::kValue},
+    Wanted{"vllm:gpu_prefix_cache_queries", Samples::kValue}, Wanted{"vllm:gpu_prefix_cache_hits", Samples::kValue},
+    Wanted{"vllm:num_preemptions", Samples::kValue}, Wanted{"vllm:prompt_tokens", Samples::kValue},
+    Wanted{"vllm:prompt_tokens_cached", Samples::kValue}, Wanted{"vllm:generation_tokens", Samples::kValue},
+    Wanted{"vllm:request_success", Samples::kValue}, Wanted{metric::kRequestPromptTokens, Samples::kBuckets},
+    Wanted{metric::kRequestGenerationTokens, Samples::kBuckets}, Wanted{metric::kRequestMaxTokens, Samples::kBuckets}, Wanted{metric::kTtft, Samples::kSums},
+    Wanted{metric::kE2e, Samples::kSums}, Wanted{metric::kQueueTime, Samples::kSums}, Wanted{metric::kDecodeTime, Samples::kSums},
+    Wanted{metric::kPrefillTime, Samples::kSums},
 };
 
 bool starts_with(std::string_view text, std::string_view prefix) { return text.substr(0, prefix.size()) == prefix; }
@@ -67,13 +71,15 @@ void ask(std::string& query, std::string_view base, std::string_view suffix) {
   query += suffix;
 }
 
-void ask_all(std::string& query, std::string_view base, bool histogram) {
-  if (histogram) {
-    for (const std::string_view suffix : {"_bucket", "_count", "_sum"}) ask(query, base, suffix);
-  } else {
+void ask_all(std::string& query, std::string_view base, Samples samples) {
+  if (samples == Samples::kValue) {
     ask(query, base, "");
     ask(query, base, "_total");
+    return;
   }
+  if (samples == Samples::kBuckets) ask(query, base, "_bucket");
+  ask(query, base, "_count");
+  ask(query, base, "_sum");
 }
 
 }  // namespace
@@ -124,16 +130,15 @@ std::string name_filter(Engine engine) {
   if (engine == Engine::kSglang || engine == Engine::kTensorRtLlm) {
     for (const Rename& rename : kRenames) {
       if (rename.engine != engine) continue;
-      ask_all(query, rename.theirs, false);
-      if (rename.ours.find("_seconds") != std::string_view::npos || rename.theirs.find("_histogram") != std::string_view::npos) {
-        ask_all(query, rename.theirs, true);
-      }
+      const bool buckets = rename.theirs.find("_histogram") != std::string_view::npos;
+      const bool sums = rename.ours.find("_seconds") != std::string_view::npos;
+      ask_all(query, rename.theirs, buckets ? Samples::kBuckets : sums ? Samples::kSums : Samples::kValue);
     }
   } else {
-    for (const Wanted& wanted : kWanted) ask_all(query, wanted.base, wanted.histogram);
+    for (const Wanted& wanted : kWanted) ask_all(query, wanted.base, wanted.samples);
     if (engine == Engine::kGatebenchReplica) {
-      ask_all(query, metric::kSimStep, true);
-      ask_all(query, metric::kSimStepLate, true);
+      ask_all(query, metric::kSimStep, Samples::kBuckets);
+      ask_all(query, metric::kSimStepLate, Samples::kBuckets);
     }
     ask(query, "vllm:request_success_created", "");
   }

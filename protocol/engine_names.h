@@ -29,8 +29,8 @@ enum class Engine : std::uint8_t { kUnknown, kVllm, kLlmdSimulator, kGatebenchRe
 /// `snapshot` is one full scrape.
 [[nodiscard]] std::vector<std::string_view> absent_channels(const VllmSnapshot& snapshot);
 
-/// The query "name[]=…&name[]=…" (percent-encoded) that asks an exposition for exactly the samples the parser reads,
-/// under all of the engine's names for them. Empty for an unknown engine.
+/// The query "name[]=…&name[]=…" (percent-encoded) that asks an exposition for the samples that analyzers use, under all of
+/// the engine's names for them: everything the parser reads but the buckets of latencies. Empty for an unknown engine.
 [[nodiscard]] std::string name_filter(Engine engine);
 
 }  // namespace protocol

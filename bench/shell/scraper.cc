@@ -148,7 +148,8 @@ bool Scraper::judge_filter(Fetch& each, const Stored& stored) {
   const auto& part = stored.scrape.values;
   const bool same = stored.scrape.ok && part.success.has_value() == whole.success.has_value() &&
                     part.request_prompt_tokens.present == whole.request_prompt_tokens.present &&
-                    part.e2e.bucket_count == whole.e2e.bucket_count && part.running.has_value() == whole.running.has_value();
+                    part.request_prompt_tokens.bucket_count == whole.request_prompt_tokens.bucket_count &&
+                    part.e2e.present == whole.e2e.present && part.running.has_value() == whole.running.has_value();
   const bool less = static_cast<double>(each.page.size()) <= kWorthFiltering * static_cast<double>(each.whole_page_bytes);
   each.filter = same && less ? Filter::kHonoured : Filter::kRefused;
   return !same;

@@ -62,10 +62,11 @@ TEST(EngineNames, ServersAreToldApartByWhatTheyExport) {
 TEST(EngineNames, TheFilterAsksForSamplesOfTheEngineByName) {
   const std::string vllm = name_filter(Engine::kVllm);
   EXPECT_EQ(vllm.substr(0, 50), "name%5B%5D=vllm%3Anum_requests_running&name%5B%5D=");
-  for (const char* name : {"vllm%3Arequest_success_total", "vllm%3Ae2e_request_latency_seconds_bucket",
+  for (const char* name : {"vllm%3Arequest_success_total", "vllm%3Arequest_prompt_tokens_bucket", "vllm%3Ae2e_request_latency_seconds_sum",
                            "vllm%3Arequest_decode_time_seconds_sum", "http_request_size_bytes_sum", "process_start_time_seconds"}) {
     EXPECT_NE((vllm + "&").find(std::string("name%5B%5D=") + name + "&"), std::string::npos) << name;
   }
+  EXPECT_EQ(vllm.find("latency_seconds_bucket"), std::string::npos);
   EXPECT_EQ(vllm.find("gatebench"), std::string::npos);
   EXPECT_NE(name_filter(Engine::kGatebenchReplica).find("gatebench_sim_step_seconds_sum"), std::string::npos);
   EXPECT_NE(name_filter(Engine::kSglang).find("sglang%3Anum_requests_total"), std::string::npos);
