@@ -24,12 +24,15 @@ struct ReplicaScrape {
   std::uint32_t round = 0;     ///< scrapes fired together share it
   protocol::VllmSnapshot values;
 };
+static_assert(sizeof(ReplicaScrape) <= 1024, "a run keeps tens of thousands of scrapes");
 
 struct ReplicaInfo {
   std::string name;
   std::string metrics_url;     ///< without credentials
   bool simulated = false;      ///< exports gatebench_sim_* metrics
   std::optional<std::uint32_t> block_size_tokens, num_gpu_blocks;
+  std::string engine{};          ///< by its metrics' names: "vLLM", "SGLang", …; empty: unknown
+  std::vector<std::string> absent_channels{};  ///< what attribution cannot use there, in words
 };
 
 /// Where the run belongs in an experiment.
@@ -86,6 +89,9 @@ struct ClientHealth {
   std::uint32_t max_in_flight = 0;
   std::uint64_t scrapes = 0, failed_scrapes = 0, torn_scrapes = 0;
   Duration scrape_p50{}, scrape_p99{};
+  double scrape_bytes_mean = 0;        ///< of the pages that came; 0: none
+  double scrape_busy_ratio = 0;        ///< of the load's time, in which the busiest replica was answering scrapes, at most
+  std::uint64_t counter_resets = 0;    ///< a replica's counters fell, or its process started anew
 };
 
 struct Run {

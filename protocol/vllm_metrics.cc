@@ -2,6 +2,8 @@
 // It knows every rename between vLLM 0.9 and now; it must never turn an absent metric into a zero.
 #include "protocol/vllm_metrics.h"
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -43,6 +45,8 @@ constexpr std::array kHistograms{
     HistogramMetric{metric::kTtft, &VllmSnapshot::ttft},
     HistogramMetric{metric::kE2e, &VllmSnapshot::e2e},
     HistogramMetric{metric::kQueueTime, &VllmSnapshot::queue_time},
+    HistogramMetric{metric::kDecodeTime, &VllmSnapshot::decode_time},
+    HistogramMetric{metric::kPrefillTime, &VllmSnapshot::prefill_time},
     HistogramMetric{metric::kSimStepLate, &VllmSnapshot::sim_step_late},
     HistogramMetric{metric::kSimStep, &VllmSnapshot::sim_step},
 };
@@ -112,17 +116,29 @@ class Collector {
   void add(const PromSample& sample) {
     if (!std::isfinite(sample.value)) return;
     if (starts_with(sample.name, "vllm:")) {
+      note_engine(Engine::kVllm);
       add_vllm(sample);
+    } else if (const Engine engine = engine_of_metric(sample.name); engine == Engine::kSglang || engine == Engine::kTensorRtLlm) {
+      note_engine(engine);
+      add_renamed(sample, engine);
+    } else if (starts_with(sample.name, "go_")) {
+      go_process_ = true;
     } else if (starts_with(sample.name, metric::kHttpRequestSize)) {
       add_http(sample);
     } else if (sample.name == metric::kProcessStart) {
       snapshot_.process_start_unix_s = sample.value;
     } else if (starts_with(sample.name, "gatebench_sim_")) {
+      snapshot_.engine = Engine::kGatebenchReplica;
       add_histogram(sample);
     }
   }
 
   VllmSnapshot finish() {
+    // vLLM is a Python process: its names beside a Go runtime's metrics are the simulator's.
+    if (snapshot_.engine == Engine::kVllm && go_process_) snapshot_.engine = Engine::kLlmdSimulator;
+    finish_sums(finished_prompt_tokens_, snapshot_.request_prompt_tokens);
+    finish_sums(finished_generation_tokens_, snapshot_.request_generation_tokens);
+    if (finished_prompt_tokens_ && snapshot_.prefix_hits_tokens) snapshot_.prefix_queries_tokens = finished_prompt_tokens_;
     if (usage_count_ > 0) {
       snapshot_.kv_used_fraction = usage_sum_ / usage_count_;
     } else if (old_usage_count_ > 0) {
@@ -134,6 +150,36 @@ class Collector {
   }
 
  private:
+  void note_engine(Engine engine) {
+    if (snapshot_.engine == Engine::kUnknown) snapshot_.engine = engine;
+  }
+
+  /// A total that moves at the finish, beside the count of finishes, is a histogram's sum without its buckets.
+  void finish_sums(const std::optional<double>& total, HistogramTotals& histogram) const {
+    if (!total || histogram.present || !snapshot_.success) return;
+    histogram.present = true;
+    histogram.sum = *total;
+    histogram.count = *snapshot_.success;
+  }
+
+  /// A sample of another engine under vLLM's name for it, or nothing.
+  void add_renamed(PromSample sample, Engine engine) {
+    if (snapshot_.model_name.empty()) snapshot_.model_name = sample.label("model_name");
+    std::string_view base = sample.name, suffix;
+    for (const std::string_view known : {"_total", "_bucket", "_count", "_sum", "_created"}) {
+      if (!drop_suffix(base, known)) continue;
+      suffix = known;
+      break;
+    }
+    const auto canonical = canonical_base(engine, base);
+    if (!canonical) return;
+    if (*canonical == "finished:prompt_tokens" && suffix == "_total") return add_to(finished_prompt_tokens_, sample.value);
+    if (*canonical == "finished:generation_tokens" && suffix == "_total") return add_to(finished_generation_tokens_, sample.value);
+    renamed_.assign(*canonical).append(suffix);
+    sample.name = renamed_;
+    add_vllm(sample);
+  }
+
   void add_vllm(const PromSample& sample) {
     if (snapshot_.model_name.empty()) snapshot_.model_name = sample.label("model_name");
     if (sample.name == metric::kKvUsage) {
@@ -198,7 +244,9 @@ class Collector {
   }
 
   VllmSnapshot snapshot_;
-  std::optional<double> old_queries_, old_hits_;
+  std::optional<double> old_queries_, old_hits_, finished_prompt_tokens_, finished_generation_tokens_;
+  std::string renamed_;
+  bool go_process_ = false;
   double usage_sum_ = 0, old_usage_sum_ = 0;
   int usage_count_ = 0, old_usage_count_ = 0;
 };
@@ -215,7 +263,8 @@ bool buckets_match_count(const HistogramTotals& histogram) {
 bool VllmSnapshot::consistent() const {
   std::optional<double> expected = success;
   for (const HistogramTotals* histogram :
-       {&request_prompt_tokens, &request_generation_tokens, &request_max_tokens, &e2e, &queue_time}) {
+       {&request_prompt_tokens, &request_generation_tokens, &request_max_tokens, &e2e, &queue_time,
+        &decode_time, &prefill_time}) {
     if (!histogram->present) continue;
     if (!buckets_match_count(*histogram)) return false;
     if (expected && *expected != histogram->count) return false;
@@ -224,11 +273,33 @@ bool VllmSnapshot::consistent() const {
   return true;
 }
 
+bool VllmSnapshot::reset_since(const VllmSnapshot& earlier) const {
+  for (const auto start : {&VllmSnapshot::created_unix_s, &VllmSnapshot::process_start_unix_s}) {
+    if (this->*start && earlier.*start && *(this->*start) != *(earlier.*start)) return true;
+  }
+  for (const auto counter : {&VllmSnapshot::success, &VllmSnapshot::prompt_tokens, &VllmSnapshot::generation_tokens}) {
+    if (this->*counter && earlier.*counter && *(this->*counter) < *(earlier.*counter)) return true;
+  }
+  return (request_prompt_tokens.present && earlier.request_prompt_tokens.present &&
+          request_prompt_tokens.count < earlier.request_prompt_tokens.count) ||
+         (e2e.present && earlier.e2e.present && e2e.count < earlier.e2e.count);
+}
+
+void VllmSnapshot::share_with(const VllmSnapshot& earlier) {
+  for (const auto& histogram : kHistograms) {
+    HistogramTotals& mine = this->*histogram.field;
+    mine.upper.share_with((earlier.*histogram.field).upper);
+    mine.cumulative.share_with((earlier.*histogram.field).cumulative);
+  }
+}
+
 core::Result<VllmSnapshot> parse_vllm_metrics(std::string_view text) {
   Collector collector;
   const auto parsed = core::parse_prom_text(text, [&collector](const PromSample& sample) { collector.add(sample); });
   if (!parsed) return parsed.error();
-  return collector.finish();
+  VllmSnapshot snapshot = collector.finish();
+  snapshot.page_bytes = static_cast<std::uint32_t>(std::min<std::size_t>(text.size(), 0xffffffffu));
+  return snapshot;
 }
 
 }  // namespace protocol

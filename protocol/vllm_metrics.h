@@ -3,13 +3,14 @@
 // Moments ([S]tep, [T]oken first, [F]inish) follow vLLM V1: finish metrics move before the last chunk leaves the server.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "core/result.h"
+#include "protocol/engine_names.h"
+#include "protocol/histogram_totals.h"
 
 namespace protocol {
 
@@ -46,15 +47,6 @@ inline constexpr std::string_view kSimStepLate = "gatebench_sim_step_late_second
 inline constexpr std::string_view kSimStep = "gatebench_sim_step_seconds";                    // histogram
 }  // namespace metric
 
-/// A histogram's running totals in one scrape. `buckets` are cumulative, in the order of the exposition.
-struct HistogramTotals {
-  static constexpr std::size_t kMaxBuckets = 40;
-  bool present = false;
-  double count = 0, sum = 0;
-  std::uint8_t bucket_count = 0;
-  std::array<double, kMaxBuckets> upper{}, cumulative{};
-};
-
 /// One scrape of one replica. Counters are summed over `engine` labels; absent ones are nullopt, never 0.
 struct VllmSnapshot {
   std::optional<double> running, waiting, kv_used_fraction;
@@ -63,20 +55,26 @@ struct VllmSnapshot {
   std::optional<double> success;            ///< sum over reasons
   std::optional<double> success_stop, success_length, success_abort;
   HistogramTotals request_prompt_tokens, request_generation_tokens, request_max_tokens;
-  HistogramTotals ttft, e2e, queue_time;
+  HistogramTotals ttft, e2e, queue_time, decode_time, prefill_time;
   HistogramTotals sim_step_late, sim_step;
   std::optional<double> http_request_bytes_sum, http_request_count;  ///< over POST handlers under /v1
   std::optional<double> created_unix_s;     ///< any `_created` of request_success: a change means a restart
   std::optional<double> process_start_unix_s;
   std::optional<std::uint32_t> block_size_tokens, num_gpu_blocks;
   std::string model_name;
+  std::uint32_t page_bytes = 0;             ///< of the text that was parsed; 0: unknown
+  Engine engine = Engine::kUnknown;         ///< by the names on the page; not kept in stored scrapes
 
   /// All at-finish counts equal each other and the sum of request_success; false: the scrape tore an update apart.
   [[nodiscard]] bool consistent() const;
+  /// Shares bucket lists that are equal in both: what a keeper of many scrapes of one replica does to each.
+  void share_with(const VllmSnapshot& earlier);
+  /// Between `earlier` and this one the process started anew: its start times differ, or a counter fell.
+  [[nodiscard]] bool reset_since(const VllmSnapshot& earlier) const;
 };
 
-/// Parses exposition text, all renames accepted, with or without `_total`. kProtocol for text that is no exposition;
-/// an exposition without any vllm metric gives an empty snapshot.
+/// Parses exposition text, all renames accepted (engine_names.h), with or without `_total`. kProtocol for text that is no exposition;
+/// an exposition of no engine that is known gives an empty snapshot.
 core::Result<VllmSnapshot> parse_vllm_metrics(std::string_view text);
 
 }  // namespace protocol

@@ -1,10 +1,13 @@
 // gatebench run: one load run against a URL, stored, analysed and printed.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "bench/cli/exit_code.h"
 #include "bench/cli/files.h"
+#include "bench/cli/replica_options.h"
+#include "bench/cli/scrape_cost.h"
 #include "bench/cli/stored_analysis.h"
 #include "bench/cli/verb.h"
 #include "bench/shell/run_writer.h"
@@ -14,6 +17,9 @@
 
 namespace bench::cli {
 namespace {
+
+constexpr Duration kScrapeCostPhase = std::chrono::seconds(4);
+constexpr std::size_t kScrapeCostPairs = 6;
 
 core::Result<scenarios::Scenario> find_scenario(const std::string& reference) {
   if (scenarios::catalog_json(reference)) return scenarios::catalog_scenario(reference);
@@ -35,7 +41,8 @@ class RunVerb final : public Verb {
     o.positional("SCENARIO", "a scenario file, or a bundled one: " + names, &scenario_);
     o.option("target", "URL", "base URL of the gateway, http://host:port", &target_).required = true;
     o.option("model", "NAME", "model to ask for (default: the first of /v1/models)", &model_);
-    o.option("replica", "NAME=URL", "a replica's metrics, repeatable; without any, no attribution is claimed", &replicas_);
+    replica_options_.declare(o);
+    o.option("measure-scrape-cost", "", "first measure what scraping costs: 6 pairs of 4 s, scraping on and off", &measure_scrape_cost_);
     o.option("seed", "N", "seed of the schedule (default 1)", &seed_);
     o.option("request-rate", "RPS", "open loop: requests per second", &overrides_.rate_rps);
     o.option("burstiness", "SHAPE", "open loop: gamma shape of the arrivals, 1 is Poisson", &overrides_.burstiness);
@@ -66,6 +73,13 @@ class RunVerb final : public Verb {
     if (!store) return report_error(invocation, store.error());
     auto writer = RunWriter::open(store_);
     if (!writer) return report_error(invocation, writer.error());
+    if (auto resolved = replica_options_.resolve(*prepared, invocation.terminal); !resolved) return report_error(invocation, resolved.error());
+    if (measure_scrape_cost_) {
+      auto cost = measure_scrape_cost(*prepared, kScrapeCostPhase, kScrapeCostPairs, invocation.terminal);
+      if (!cost) return report_error(invocation, cost.error());
+      scrape_cost_ = std::move(*cost);
+      prepared->labels["scrape_cost"] = one_line(scrape_cost_);
+    }
     (*writer)->attach(*prepared);
     auto run = run_load(*prepared);
     invocation.terminal.clear_progress();
@@ -122,21 +136,7 @@ class RunVerb final : public Verb {
 
   core::Status parse_lists(RunRequest& request) {
     std::string errors;
-    for (const auto& text : replicas_) {
-      const auto equals = text.find('=');
-      const std::string url = equals == std::string::npos ? "" : text.substr(equals + 1);
-      if (equals == 0 || (url.rfind("http://", 0) != 0 && url.rfind("https://", 0) != 0)) {
-        errors += fmt::format("--replica {}: write NAME=URL, for example a=http://10.0.0.1:8000/metrics\n", text);
-        continue;
-      }
-      const bool has_path = url.find('/', url.find("://") + 3) != std::string::npos;
-      ReplicaTarget target{text.substr(0, equals), has_path ? url : url + "/metrics"};
-      for (const auto& other : request.replicas) {
-        if (other.name == target.name) errors += fmt::format("--replica {}: the name {} is given twice\n", text, target.name);
-        if (other.metrics_url == target.metrics_url) errors += fmt::format("--replica {}: {} has the same URL; each replica has its own\n", text, other.name);
-      }
-      request.replicas.push_back(std::move(target));
-    }
+    if (const auto parsed = replica_options_.parse(request); !parsed) errors += parsed.error().message + "\n";
     for (const auto& text : labels_) {
       const auto equals = text.find('=');
       if (equals == std::string::npos || equals == 0) errors += fmt::format("--label {}: write KEY=VALUE\n", text);
@@ -153,9 +153,24 @@ class RunVerb final : public Verb {
       else if (metric == "e2el" || metric == "e2e") slo.e2e_ms = value;
       else errors += fmt::format("--goodput {}: {} is not one of ttft, tpot, e2el\n", text, metric);
     }
+    if (measure_scrape_cost_ && request.replicas.empty() && !replica_options_.discovers()) errors += "--measure-scrape-cost: needs replicas to scrape\n";
     if (errors.empty()) return {};
     errors.pop_back();
     return core::fail(core::ErrorCode::kInvalid, errors);
+  }
+
+  static std::string one_line(std::string text) {
+    std::replace(text.begin(), text.end(), '\n', ';');
+    return text;
+  }
+
+  /// What the scrapes of this run cost; empty without any.
+  static std::string scrape_line(const ClientHealth& health) {
+    if (health.scrapes == 0) return {};
+    return fmt::format("{} scrapes, {} failed, {} torn, {} counter resets: p50 {:.2f} ms, p99 {:.2f} ms, {:.1f} kB each; the busiest replica "
+                       "was answering them {:.1f} % of the time at most", health.scrapes, health.failed_scrapes, health.torn_scrapes,
+                       health.counter_resets, core::to_ms(health.scrape_p50), core::to_ms(health.scrape_p99),
+                       health.scrape_bytes_mean / 1000, 100 * health.scrape_busy_ratio);
   }
 
   int finish(Invocation& invocation, const analyzers::Analysis& analysis, const Run& run) {
@@ -165,6 +180,8 @@ class RunVerb final : public Verb {
     Terminal& terminal = invocation.terminal;
     terminal.result(output_ == "json" ? reports::render_json(analysis)
                                       : reports::render_text(analysis, {terminal.stdout_colour(), terminal.ascii(), terminal.width()}));
+    if (const std::string line = scrape_line(run.health); !line.empty()) terminal.note(line);
+    if (!scrape_cost_.empty()) terminal.note(scrape_cost_);
     terminal.note(fmt::format("stored as {} in {}", run.manifest.id, store_));
     if (!out_.empty()) terminal.note(fmt::format("report: {}/report.html", out_));
     if (run.manifest.status == RunStatus::kAborted) return kExitInterrupted;
@@ -181,10 +198,11 @@ class RunVerb final : public Verb {
     return exit_code_of(analysis);
   }
 
-  std::string scenario_, target_, model_, store_ = "gatebench.db", out_, output_ = "text", gates_file_;
-  std::vector<std::string> replicas_, goodput_, gates_, labels_;
+  std::string scenario_, target_, model_, store_ = "gatebench.db", out_, output_ = "text", gates_file_, scrape_cost_;
+  std::vector<std::string> goodput_, gates_, labels_;
+  ReplicaOptions replica_options_;
   std::uint64_t seed_ = 1;
-  bool ignore_eos_ = false, reset_caches_ = false;
+  bool ignore_eos_ = false, reset_caches_ = false, measure_scrape_cost_ = false;
   scenarios::Overrides overrides_;
 };
 

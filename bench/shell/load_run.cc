@@ -25,11 +25,12 @@ std::string without_credentials(const std::string& url) {
   return parsed ? to_string(*parsed) : url;
 }
 
-/// "http://h:1/metrics" -> "http://h:1": the server that the exposition belongs to.
+/// "http://h:1/metrics" -> "http://h:1": the server that the exposition belongs to. Behind a proxy's path, that path.
 std::string server_of(const std::string& metrics_url) {
   auto url = parse_url(metrics_url);
   if (!url) return metrics_url;
-  url->path.clear();
+  const auto proxied = url->path.rfind("/proxy/");
+  url->path = proxied == std::string::npos ? "" : url->path.substr(0, proxied + 6);
   return to_string(*url);
 }
 
@@ -105,12 +106,18 @@ core::Status LoadRun::open_clients() {
                       "lower the concurrency, or raise the hard limit (ulimit -Hn)");
   }
   core::net::HttpClientOptions options;
-  options.max_in_flight = request_.replicas.size() + 1;
+  options.max_in_flight = 2;
   options.kernel_stamps = false;
   auto control = core::net::HttpClient::create(loop_, options);
   if (!control) return control.error();
   control_ = std::move(*control);
-  scraper_ = std::make_unique<Scraper>(loop_, *control_, request_.replicas, request_.scrape);
+  options.max_in_flight = request_.replicas.size() + 1;
+  options.ca_file = request_.metrics_access.ca_file;
+  options.insecure_tls = request_.metrics_access.insecure_tls;
+  auto metrics_client = core::net::HttpClient::create(loop_, options);
+  if (!metrics_client) return metrics_client.error();
+  metrics_client_ = std::move(*metrics_client);
+  scraper_ = std::make_unique<Scraper>(loop_, *metrics_client_, request_.replicas, request_.scrape, request_.metrics_access.token);
   auto transport = HttpTransport::create(loop_, target_, request_.api_key, slots_wanted());
   if (!transport) return transport.error();
   transport_ = std::move(*transport);
@@ -168,12 +175,19 @@ core::Status LoadRun::find_model() {
 }
 
 void LoadRun::reset_caches() {
-  std::vector<std::string> servers;
+  std::vector<std::string> servers, headers = control_headers_;
   for (const ReplicaTarget& replica : request_.replicas) servers.push_back(server_of(replica.metrics_url));
+  auto& client = servers.empty() ? *control_ : *metrics_client_;
+  if (!request_.metrics_access.token.empty() && !servers.empty()) {
+    headers = {"Authorization: Bearer " + request_.metrics_access.token};
+  }
   if (servers.empty()) servers.push_back(target_.base_url);
   bool all = true;
   for (const std::string& server : servers) {
-    const auto answer = exchange(loop_, *control_, "POST", server + "/reset_prefix_cache", control_headers_, kReadyTimeout);
+    // The gateway's key is none of a Kubernetes API server's business.
+    const bool proxied = server.size() > 6 && server.compare(server.size() - 6, 6, "/proxy") == 0;
+    const auto answer = exchange(loop_, client, "POST", server + "/reset_prefix_cache",
+                                 proxied ? std::vector<std::string>{} : headers, kReadyTimeout);
     const bool reset = answer && answer->status >= 200 && answer->status < 300 && !says_no_success(answer->body);
     if (!reset) {
       notes_.push_back(fmt::format("the prefix cache of {} was not reset: {}", without_credentials(server),
@@ -203,6 +217,8 @@ void LoadRun::describe_replicas() {
       info.simulated = values->sim_step.present || values->sim_step_late.present;
       info.block_size_tokens = values->block_size_tokens;
       info.num_gpu_blocks = values->num_gpu_blocks;
+      info.engine = protocol::name_of(values->engine);
+      for (const auto channel : protocol::absent_channels(*values)) info.absent_channels.emplace_back(channel);
     } else {
       notes_.push_back(fmt::format("replica {}: no usable metrics before the run: {}", info.name, scraper_->problem(i)));
     }

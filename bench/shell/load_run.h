@@ -52,7 +52,7 @@ class LoadRun {
   std::vector<std::string> control_headers_;
   std::vector<std::string> notes_;
   std::uint64_t descriptor_limit_ = 0;
-  std::unique_ptr<core::net::HttpClient> control_;
+  std::unique_ptr<core::net::HttpClient> control_, metrics_client_;
   std::unique_ptr<Scraper> scraper_;
   std::unique_ptr<HttpTransport> transport_;
   std::unique_ptr<LoadEngine> engine_;

@@ -19,9 +19,11 @@ constexpr std::array kValues{
     &VllmSnapshot::success_length, &VllmSnapshot::success_abort, &VllmSnapshot::http_request_bytes_sum,
     &VllmSnapshot::http_request_count, &VllmSnapshot::created_unix_s, &VllmSnapshot::process_start_unix_s};
 constexpr std::array kCounts{&VllmSnapshot::block_size_tokens, &VllmSnapshot::num_gpu_blocks};
+// New ones go to the end: their bits are unset in what earlier versions wrote.
 constexpr std::array kHistograms{&VllmSnapshot::request_prompt_tokens, &VllmSnapshot::request_generation_tokens,
                                  &VllmSnapshot::request_max_tokens, &VllmSnapshot::ttft, &VllmSnapshot::e2e,
-                                 &VllmSnapshot::queue_time, &VllmSnapshot::sim_step_late, &VllmSnapshot::sim_step};
+                                 &VllmSnapshot::queue_time, &VllmSnapshot::sim_step_late, &VllmSnapshot::sim_step,
+                                 &VllmSnapshot::decode_time, &VllmSnapshot::prefill_time};
 
 class Writer {
  public:
@@ -180,6 +182,7 @@ void encode_snapshot(const VllmSnapshot& snapshot, std::string& blob) {
     if ((snapshot.*field).present) write_histogram(snapshot.*field, writer);
   }
   writer.text(snapshot.model_name);
+  if (snapshot.page_bytes > 0) writer.varint(snapshot.page_bytes);
 }
 
 core::Status decode_snapshot(std::string_view blob, VllmSnapshot& snapshot) {
@@ -202,6 +205,7 @@ core::Status decode_snapshot(std::string_view blob, VllmSnapshot& snapshot) {
     if (has() && !read_histogram(reader, snapshot.*field)) return damaged("metrics snapshot");
   }
   snapshot.model_name = reader.text();
+  if (!reader.ended()) snapshot.page_bytes = static_cast<std::uint32_t>(reader.varint());
   if (!reader.ended()) return damaged("metrics snapshot");
   return {};
 }

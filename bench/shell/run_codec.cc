@@ -51,7 +51,8 @@ std::optional<std::uint32_t> read_optional(const json& in) {
 json replica_json(const ReplicaInfo& replica) {
   return {{"name", replica.name}, {"metrics_url", replica.metrics_url}, {"simulated", replica.simulated},
           {"block_size_tokens", optional_json(replica.block_size_tokens)},
-          {"num_gpu_blocks", optional_json(replica.num_gpu_blocks)}};
+          {"num_gpu_blocks", optional_json(replica.num_gpu_blocks)},
+          {"engine", replica.engine}, {"absent_channels", replica.absent_channels}};
 }
 
 ReplicaInfo read_replica(const json& in) {
@@ -61,6 +62,8 @@ ReplicaInfo read_replica(const json& in) {
   in.at("simulated").get_to(replica.simulated);
   replica.block_size_tokens = read_optional(in.at("block_size_tokens"));
   replica.num_gpu_blocks = read_optional(in.at("num_gpu_blocks"));
+  replica.engine = in.value("engine", std::string());
+  replica.absent_channels = in.value("absent_channels", std::vector<std::string>());
   return replica;
 }
 
@@ -126,6 +129,9 @@ void read_health(const json& in, ClientHealth& h) {
   in.at("torn_scrapes").get_to(h.torn_scrapes);
   h.scrape_p50 = duration("scrape_p50_ns");
   h.scrape_p99 = duration("scrape_p99_ns");
+  h.scrape_bytes_mean = in.value("scrape_bytes_mean", 0.0);
+  h.scrape_busy_ratio = in.value("scrape_busy_ratio", 0.0);
+  h.counter_resets = in.value("counter_resets", std::uint64_t{0});
 }
 
 /// Texts from servers may hold anything; a byte that is no UTF-8 is replaced.
@@ -160,7 +166,8 @@ std::string health_to_json(const ClientHealth& h) {
       {"stamp_fallbacks", h.stamp_fallbacks}, {"new_connections", h.new_connections}, {"fd_exhausted", h.fd_exhausted},
       {"port_exhausted", h.port_exhausted}, {"max_in_flight", h.max_in_flight}, {"scrapes", h.scrapes},
       {"failed_scrapes", h.failed_scrapes}, {"torn_scrapes", h.torn_scrapes}, {"scrape_p50_ns", ns(h.scrape_p50)},
-      {"scrape_p99_ns", ns(h.scrape_p99)}};
+      {"scrape_p99_ns", ns(h.scrape_p99)}, {"scrape_bytes_mean", h.scrape_bytes_mean},
+      {"scrape_busy_ratio", h.scrape_busy_ratio}, {"counter_resets", h.counter_resets}};
   return dump(document);
 }
 

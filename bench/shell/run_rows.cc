@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <map>
+
 #include "bench/shell/run_codec.h"
 
 namespace bench {
@@ -135,6 +137,7 @@ core::Status load_scrapes(Database& database, std::int64_t key, std::vector<Repl
       "SELECT replica, sent_ns, answered_ns, ok, torn, round, snapshot FROM scrapes WHERE run = ? ORDER BY seq");
   if (!query) return query.error();
   query->bind(key);
+  std::map<std::uint16_t, std::size_t> newest;  // per replica: index into scrapes
   for (;;) {
     const auto row = query->step();
     if (!row) return row.error();
@@ -147,6 +150,10 @@ core::Status load_scrapes(Database& database, std::int64_t key, std::vector<Repl
     scrape.torn = query->integer(4) != 0;
     scrape.round = static_cast<std::uint32_t>(query->integer(5));
     if (auto decoded = decode_snapshot(query->text(6), scrape.values); !decoded) return decoded;
+    if (const auto earlier = newest.find(scrape.replica); earlier != newest.end()) {
+      scrape.values.share_with(scrapes[earlier->second].values);
+    }
+    if (scrape.ok) newest[scrape.replica] = scrapes.size();
     scrapes.push_back(std::move(scrape));
   }
 }

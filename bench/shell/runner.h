@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "bench/engine/load_engine.h"
+#include "bench/engine/scrape_schedule.h"
 #include "bench/run.h"
 #include "bench/shell/run_store.h"
 #include "core/result.h"
@@ -18,14 +19,14 @@ namespace bench {
 
 struct ReplicaTarget {
   std::string name, metrics_url;  ///< URL of the exposition, e.g. http://127.0.0.1:8001/metrics
+  Duration round_trip{};          ///< of a trivial request, when known: what of a scrape's time is not the replica's
 };
 
-struct ScrapeOptions {
-  bool event_driven = true;                              ///< right after a finish, on average at least min_gap apart
-  Duration min_gap = std::chrono::milliseconds(20);
-  Duration burst_gap = std::chrono::milliseconds(4);     ///< within a burst: replicas finish whole batches within a few ms,
-  std::uint32_t burst = 6;                               ///< and rounds between those batches tell the replicas apart
-  Duration max_gap = std::chrono::seconds(1);
+/// How replicas' metrics are reached. The token goes into requests and nowhere else.
+struct MetricsAccess {
+  std::string ca_file;                   ///< empty: the system's
+  bool insecure_tls = false;
+  std::string token;                     ///< bearer token; empty: none
 };
 
 struct RunRequest {
@@ -35,6 +36,7 @@ struct RunRequest {
   std::uint64_t seed = 0, cell_salt = 0;
   std::vector<ReplicaTarget> replicas;
   ScrapeOptions scrape;
+  MetricsAccess metrics_access;
   CellRef cell;
   std::vector<std::string> command;
   std::map<std::string, std::string> labels;

@@ -189,6 +189,26 @@ void expect_equal(const LoadRun& a, const LoadRun& b) {
   EXPECT_EQ(a.observed_names, b.observed_names);
 }
 
+TEST(SnapshotCodec, DecodeTimeIsKeptAndBlobsWithoutItAreStillRead) {
+  protocol::VllmSnapshot snapshot, back;
+  std::string before, after;
+  snapshot.success = 3;
+  encode_snapshot(snapshot, before);
+  // Bytes as the first version wrote them: a bit for `success`, its value, an empty name.
+  EXPECT_EQ(before, std::string("\x80\x04\x06\x00", 4));
+  snapshot.decode_time.present = true;
+  snapshot.decode_time.sum = 0.1;
+  snapshot.prefill_time.present = true;
+  snapshot.prefill_time.count = 9;
+  encode_snapshot(snapshot, after);
+  ASSERT_TRUE(decode_snapshot(after, back));
+  EXPECT_EQ(back.decode_time.sum, 0.1);
+  EXPECT_EQ(back.prefill_time.count, 9);
+  ASSERT_TRUE(decode_snapshot(before, back));
+  EXPECT_FALSE(back.decode_time.present);
+  EXPECT_EQ(back.success, 3.0);
+}
+
 TEST_F(RunStoreTest, RoundTripIsExact) {
   const LoadRun run = random_run("RUN1", 1), other = random_run("RUN2", 2);
   {

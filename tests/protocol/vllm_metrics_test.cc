@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 namespace protocol {
 namespace {
 
@@ -125,6 +127,45 @@ TEST(VllmMetrics, BucketsOfTwoEnginesAddUpAndMoreThanTheyHoldAreLeftOut) {
   ASSERT_TRUE(s.has_value());
   EXPECT_EQ(s->request_prompt_tokens.bucket_count, HistogramTotals::kMaxBuckets);
   EXPECT_EQ(s->request_prompt_tokens.cumulative[39], 4.0);
+}
+
+TEST(VllmMetrics, DecodeAndPrefillTimesAreReadAndJudgedWithTheOthers) {
+  std::string page = "vllm:request_success_total{finished_reason=\"stop\"} 2\nvllm:request_decode_time_seconds_count 2\n"
+                     "vllm:request_decode_time_seconds_sum 0.75\nvllm:request_prefill_time_seconds_sum 0.5\n";
+  auto s = parse_vllm_metrics(page + "vllm:request_prefill_time_seconds_count 2\n");
+  ASSERT_TRUE(s.has_value());
+  EXPECT_EQ(s->decode_time.sum, 0.75);
+  EXPECT_EQ(s->prefill_time.sum, 0.5);
+  EXPECT_TRUE(s->consistent());
+  s = parse_vllm_metrics(page + "vllm:request_prefill_time_seconds_count 1\n");
+  EXPECT_FALSE(s->consistent());
+}
+
+TEST(HistogramTotals, CopiesShareTheirBucketsUntilOneIsWrittenTo) {
+  HistogramTotals first;
+  first.upper = {1, 2};
+  first.cumulative[first.bucket_count++] = 3;
+  HistogramTotals second = first;
+  EXPECT_TRUE(second.upper.shares_with(first.upper));
+  second.cumulative[0] += 1;
+  EXPECT_EQ(first.cumulative[0], 3);
+  EXPECT_EQ(second.cumulative[0], 4);
+  EXPECT_FALSE(second.cumulative.shares_with(first.cumulative));
+  EXPECT_EQ(std::as_const(second).cumulative[7], 0);
+}
+
+TEST(VllmMetrics, SuccessiveScrapesShareWhatDidNotChange) {
+  const auto page = [](int finished) {
+    return "vllm:e2e_request_latency_seconds_bucket{le=\"1\"} " + std::to_string(finished) +
+           "\nvllm:time_to_first_token_seconds_bucket{le=\"2\"} 5\n";
+  };
+  const auto first = parse_vllm_metrics(page(1));
+  auto second = parse_vllm_metrics(page(2));
+  second->share_with(*first);
+  EXPECT_TRUE(second->e2e.upper.shares_with(first->e2e.upper));
+  EXPECT_FALSE(second->e2e.cumulative.shares_with(first->e2e.cumulative));
+  EXPECT_TRUE(second->ttft.cumulative.shares_with(first->ttft.cumulative));
+  EXPECT_EQ(second->e2e.cumulative[0], 2);
 }
 
 TEST(VllmMetrics, OtherTextIsAProtocolError) {
