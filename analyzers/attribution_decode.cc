@@ -40,14 +40,20 @@ struct SolvedLayer {
   }
 };
 
-/// Facts of one layer narrow another's candidates; not where they were found to disagree.
-void hand_over(const SolvedLayer& from, SolvedLayer& to, const std::vector<std::uint8_t>& disagree) {
+/// Facts of one layer narrow another's candidates; not where they were found to disagree. False: it knew them all.
+bool hand_over(const SolvedLayer& from, SolvedLayer& to, const std::vector<std::uint8_t>& disagree) {
+  bool narrowed = false;
   for (std::size_t record = 0; record < from.of_record.size(); ++record) {
     if (to.of_record[record] < 0 || disagree[record] != 0) continue;
     const int replica = from.fact(record, kFact);
     auto& allowed = to.problem->candidates[static_cast<std::size_t>(to.of_record[record])].replicas;
-    if (replica >= 0) allowed = std::uint64_t{1} << replica;
+    if (replica < 0) continue;
+    const std::uint64_t only = std::uint64_t{1} << replica;
+    // The other layer's own fact is no news to it.
+    narrowed = narrowed || (allowed != only && to.fact(record, kFact) != replica);
+    allowed = only;
   }
+  return narrowed;
 }
 
 void forget_facts(SolvedLayer& layer) {
@@ -103,9 +109,9 @@ class Decoder {
     }
     find_disagreement(layer);
     for (int sweep = 0; sweep < 2; ++sweep) {
-      hand_over(finish_, layer, disagree_);
+      if (!hand_over(finish_, layer, disagree_) && sweep > 0) break;
       layer.posterior = solve_layer(problem, options_);
-      hand_over(layer, finish_, disagree_);
+      if (!hand_over(layer, finish_, disagree_)) break;
       finish_.posterior = solve_layer(problem_.finish, options_);
     }
     forget_facts(layer);
@@ -162,7 +168,7 @@ class Decoder {
     }
     out.replica = static_cast<std::int16_t>(out.candidates.front().replica);
     const bool finish_alone = finish_.row(record)[out.replica] >= static_cast<float>(kClaimConfidence);
-    const std::string& reason = finish_.posterior.reason[i];
+    const std::string_view reason = finish_.posterior.reason[i];
     const bool counters_missing = reason == "reset" || reason == "no scrape" || reason == "foreign";
     out.method = !finish_alone ? "first-token" : alone_[i] != 0 ? (counters_missing ? "elimination" : "exact") : "posterior";
     return out;

@@ -6,7 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/time.h"
@@ -26,7 +26,7 @@ struct LayerWindow {
   std::uint16_t replica = 0;
   core::Duration open_sent{}, open_answered{}, close_sent{}, close_answered{};
   bool known = false;        ///< false: a reset or no scrape; it may have counted anything
-  std::string why_unknown;   ///< "reset", "no scrape"
+  std::string_view why_unknown;  ///< "reset", "no scrape"
   std::int64_t count = 0;
   std::array<std::int64_t, kIntegerChannels> sum{};
   std::array<std::vector<std::int32_t>, kIntegerChannels> buckets;  ///< not cumulative; may be empty
@@ -89,7 +89,8 @@ struct LayerProblem {
 /// Budgets: over them a round is "too dense" and its responses stay ambiguous; nothing is ever cut short silently.
 struct LayerLimits {
   std::size_t lists = std::size_t{1} << 16;       ///< entries of one half list of a window
-  std::size_t nodes = 500'000;                    ///< steps of one round's search
+  std::size_t nodes = 150'000;                    ///< steps of one round's search
+  std::size_t steps = 400'000;                    ///< pairs of state and group at one boundary
   std::size_t states = 4096;                      ///< sets of straddling responses at one boundary
   double least_log_weight = -18;                  ///< options and solutions less likely than e^this are left out
 };
@@ -108,7 +109,7 @@ struct LayerPosterior {
   std::vector<float> p;                           ///< candidate-major, `replicas` each; sums to 1, or all 0: nothing is known
   std::vector<std::uint8_t> settled;              ///< per candidate: 1: the integers and brackets alone leave one replica
   std::vector<std::uint8_t> blocked;              ///< per candidate: 1: next to a contradiction, nothing may be claimed
-  std::vector<std::string> reason;                ///< per candidate: what stands in the way of certainty
+  std::vector<std::string_view> reason;              ///< per candidate: what stands in the way of certainty
   std::vector<RoundStatus> rounds;
   std::vector<SettledWindow> windows;             ///< filled on request
   std::size_t rounds_with_candidates = 0, inconsistent_rounds = 0, dense_rounds = 0;

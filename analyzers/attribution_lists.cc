@@ -97,7 +97,7 @@ bool WindowLister::choose_classes(const LayerWindow& window, const std::vector<s
     if (group >= need_.size() || need_[group] == 0) continue;
     const auto& option = in_.options[m * round_.windows.size() + static_cast<std::size_t>(&window - round_.windows.data())];
     items_.push_back({m, group, vector_key(problem_, window, v), problem_.candidates[in_.members[m].candidate].latency_s,
-                      std::max(0.0, in_.members[m].best_log - std::log(option.p))});
+                      std::max(0.0, in_.members[m].best_log - option.log_p)});
   }
   return true;
 }
@@ -197,7 +197,7 @@ void WindowLister::accept(const WindowQuery& query, const Mask& members, std::ve
   members.each([&](std::size_t m) {
     const auto& option = in_.options[m * round_.windows.size() + query.window];
     sums.add(problem_.candidates[in_.members[m].candidate], option);
-    log_weight += std::log(option.p);
+    log_weight += option.log_p;
   });
   log_weight += latency_log_likelihood(problem_, window, sums);
   if (!std::isfinite(log_weight)) dropped = true;

@@ -121,6 +121,8 @@ WindowOption window_option(const DelayModel& model, const LayerCandidate& candid
   out.p = share * (core + held);
   if (!(out.p > 0)) return {};
   out.held = std::clamp(held / (core + held), 0.0, 1.0);
+  out.log_p = std::log(out.p);
+  out.log_held = out.held > 0.5 ? std::log(out.held) : std::log1p(-out.held);
   out.hold_low_s = std::clamp(closed_low - model.offset_s - model.mean_s, 0.0, model.hold_limit_s);
   out.hold_high_s = std::clamp(opened_high - model.offset_s, out.hold_low_s, model.hold_limit_s);
   return out;
@@ -131,12 +133,12 @@ void WindowMembers::add(const LayerCandidate& candidate, const WindowOption& opt
   latency_s += candidate.latency_s;
   if (option.held > 0.5) {
     ++surely_held;
-    log_held += std::log(option.held);
+    log_held += option.log_held;
     low_s += option.hold_low_s;
     high_s += option.hold_high_s;
     return;
   }
-  log_not_held += std::log1p(-option.held);
+  log_not_held += option.log_held;
   const double odds = option.held / (1 - option.held);
   one_held += odds;
   one_low_s += odds * option.hold_low_s;

@@ -14,6 +14,8 @@ struct WindowOption {
   double p = 0;                       ///< P(counted in the window), replica's prior share included
   double held = 0;                    ///< of that, the share in which the response was held back
   double hold_low_s = 0, hold_high_s = 0;  ///< and for how long then
+  double log_p = 0;                   ///< log of p, if that is positive
+  double log_held = 0;                ///< log of `held` where that is over a half, else of 1 - held
 };
 
 /// P(delay <= x), averaged over a snapshot instant that is uniform in [sent, answered], is what both ends of a window

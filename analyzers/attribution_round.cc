@@ -235,7 +235,7 @@ class RoundSearch {
     for (const std::size_t w : d.takers) {
       if (!domain_[w].test(m) || room(w) <= 0) continue;
       window_of_[m] = static_cast<std::int16_t>(w);
-      const bool within = deal(d, at + 1, used | Mask::bit(m), penalty + std::max(0.0, member.best_log - std::log(option(m, w).p)));
+      const bool within = deal(d, at + 1, used | Mask::bit(m), penalty + std::max(0.0, member.best_log - option(m, w).log_p));
       window_of_[m] = -1;
       if (!within) return false;
     }
@@ -273,7 +273,7 @@ class RoundSearch {
       for (std::size_t c = 0; c < kIntegerChannels; ++c) remainder[c] -= v.value[c];
       if (w == rest_window_) key -= vector_key(problem_, window, v);
       sums.add(candidate(m), option(m, w));
-      log_weight += std::log(option(m, w).p);
+      log_weight += option(m, w).log_p;
     }
     if (!window.known) return log_weight;
     if (w == rest_window_) {

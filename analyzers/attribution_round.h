@@ -4,7 +4,7 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
+#include <string_view>
 #include <vector>
 
 #include "analyzers/attribution_layer.h"
@@ -32,7 +32,7 @@ struct RoundGroup {
 
 struct RoundSolution {
   RoundStatus status = RoundStatus::kUnknown;
-  std::string why;                        ///< kUnknown: "reset" or "no scrape"
+  std::string_view why;                   ///< kUnknown: "reset" or "no scrape"
   std::vector<RoundMember> members;
   std::vector<WindowOption> options;      ///< member-major, one per window
   std::vector<RoundGroup> groups;
