@@ -23,6 +23,7 @@ constexpr double kLeastHoldLimit_s = 0.045, kMostHoldLimit_s = 0.32;
 constexpr double kTrim = 6;
 constexpr double kNoiseFloor_s2 = 2e-5 * 2e-5;
 constexpr int kMixtureSteps = 60;
+constexpr int kPasses = 3;
 constexpr std::size_t kLeastSingles = 150;   ///< windows of one event
 
 struct Residual {
@@ -197,6 +198,11 @@ void fit_delay(LayerProblem& problem, const std::vector<SettledWindow>& windows,
       consider(model);
     }
   }
+  // The offset is a cut-off: an event ahead of it would be a contradiction. Half of it goes to the tail instead.
+  if (!after) {
+    best.offset_s /= 2;
+    best.mean_s += best.offset_s;
+  }
   problem.model = best;
 }
 
@@ -208,8 +214,9 @@ void calibrate(LayerProblem& problem, const LayerLimits& limits) {
   options.limits.nodes = std::min(limits.nodes, kMostNodes);
   options.want_windows = true;
   problem.model.latency_used = false;
-  bool shaped = false;
-  for (int pass = 0; pass < 3; ++pass) {
+  bool shaped = false, delayed = false;
+  for (int pass = 0; pass < kPasses; ++pass) {
+    const bool by_latency = problem.model.latency_used;
     // What is certain without latencies shows their noise as it is; what latencies made certain shows it without its tails.
     options.last_candidate = std::min<std::uint32_t>(pass == 0 ? kFirstUnaided : kFirstResponses, static_cast<std::uint32_t>(problem.candidates.size()));
     const auto posterior = solve_layer(problem, options);
@@ -226,7 +233,12 @@ void calibrate(LayerProblem& problem, const LayerLimits& limits) {
       fit_holds(residuals, problem);
     }
     prepare_sums(problem.model);
-    fit_delay(problem, posterior.windows, fitted);
+    // Latencies settle what was counted near a scrape: without them only clear cases are left, which look as if there were
+    // no delay. A second fit would see only what the first one's cut-off let through, and confirm it.
+    if (!delayed && (by_latency || pass == kPasses - 1)) {
+      fit_delay(problem, posterior.windows, fitted);
+      delayed = true;
+    }
   }
 }
 

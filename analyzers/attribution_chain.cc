@@ -333,6 +333,21 @@ void Chain::finish_block(std::size_t end, std::size_t upto) {
   collected_ = upto;
 }
 
+void BucketCounts::set(std::size_t channel, const std::vector<std::int32_t>& counts) {
+  buckets_[channel] = static_cast<std::uint8_t>(counts.size());
+  std::erase_if(moved_, [&](const Moved& m) { return m.channel == channel; });
+  for (std::size_t b = 0; b < counts.size(); ++b) {
+    if (counts[b] != 0) moved_.push_back({static_cast<std::uint8_t>(channel), static_cast<std::uint8_t>(b), counts[b]});
+  }
+  moved_.shrink_to_fit();
+}
+
+std::vector<std::int32_t> BucketCounts::of(std::size_t channel) const {
+  std::vector<std::int32_t> out(buckets_[channel], 0);
+  each(channel, [&](std::size_t b, std::int32_t count) { out[b] = count; });
+  return out;
+}
+
 bool LayerRound::all_known() const {
   return std::all_of(windows.begin(), windows.end(), [](const LayerWindow& w) { return w.known; });
 }

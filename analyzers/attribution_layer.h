@@ -21,6 +21,29 @@ struct LayerVector {
   std::array<std::uint8_t, kIntegerChannels> bucket{};
 };
 
+/// Events per histogram bucket of each integer, not cumulative. Only buckets that moved are held: most did not.
+class BucketCounts {
+ public:
+  void set(std::size_t channel, const std::vector<std::int32_t>& counts);
+  [[nodiscard]] bool known(std::size_t channel) const { return buckets_[channel] > 0; }
+  [[nodiscard]] std::vector<std::int32_t> of(std::size_t channel) const;
+  /// Calls visit(bucket, count) for each bucket that moved.
+  template <class Visit>
+  void each(std::size_t channel, const Visit& visit) const {
+    for (const auto& m : moved_) {
+      if (m.channel == channel) visit(std::size_t{m.bucket}, m.count);
+    }
+  }
+
+ private:
+  struct Moved {
+    std::uint8_t channel = 0, bucket = 0;
+    std::int32_t count = 0;
+  };
+  std::vector<Moved> moved_;
+  std::array<std::uint8_t, kIntegerChannels> buckets_{};  ///< 0: no histogram
+};
+
 /// One replica between two scrapes. The counters were read at some instant inside [sent, answered] of either scrape.
 struct LayerWindow {
   std::uint16_t replica = 0;
@@ -29,7 +52,7 @@ struct LayerWindow {
   std::string_view why_unknown;  ///< "reset", "no scrape"
   std::int64_t count = 0;
   std::array<std::int64_t, kIntegerChannels> sum{};
-  std::array<std::vector<std::int32_t>, kIntegerChannels> buckets;  ///< not cumulative; may be empty
+  BucketCounts buckets;
   double latency_sum_s = 0;  ///< finish: e2e; first token: TTFT
 };
 

@@ -39,7 +39,7 @@ std::uint64_t vector_key(const LayerProblem& problem, const LayerWindow& window,
   for (std::size_t c = 0; c < kIntegerChannels; ++c) {
     if (!problem.channel_used[c]) continue;
     key += static_cast<std::uint64_t>(vector.value[c]) * channel_constant(c);
-    if (!window.buckets[c].empty()) key += bucket_constant(c, vector.bucket[c]);
+    if (window.buckets.known(c)) key += bucket_constant(c, vector.bucket[c]);
   }
   return key;
 }
@@ -49,9 +49,9 @@ std::uint64_t window_key(const LayerProblem& problem, const LayerWindow& window)
   for (std::size_t c = 0; c < kIntegerChannels; ++c) {
     if (!problem.channel_used[c]) continue;
     key += static_cast<std::uint64_t>(window.sum[c]) * channel_constant(c);
-    for (std::size_t b = 0; b < window.buckets[c].size(); ++b) {
-      key += static_cast<std::uint64_t>(static_cast<std::int64_t>(window.buckets[c][b])) * bucket_constant(c, b);
-    }
+    window.buckets.each(c, [&](std::size_t b, std::int32_t count) {
+      key += static_cast<std::uint64_t>(static_cast<std::int64_t>(count)) * bucket_constant(c, b);
+    });
   }
   return key;
 }
@@ -65,8 +65,9 @@ bool WindowLister::choose_classes(const LayerWindow& window, const std::vector<s
   double best = log2_choose(static_cast<double>(free.size()), static_cast<double>(wanted));
   std::vector<std::int64_t> best_need{wanted};
   for (std::size_t c = 0; c < kIntegerChannels; ++c) {
-    if (!problem_.channel_used[c] || window.buckets[c].empty()) continue;
-    std::vector<std::int64_t> need(window.buckets[c].begin(), window.buckets[c].end());
+    if (!problem_.channel_used[c] || !window.buckets.known(c)) continue;
+    const std::vector<std::int32_t> counts = window.buckets.of(c);
+    std::vector<std::int64_t> need(counts.begin(), counts.end());
     std::vector<std::int64_t> have(need.size(), 0);
     bool inside = true;
     forced.each([&](std::size_t m) {

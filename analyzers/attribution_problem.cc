@@ -124,7 +124,7 @@ bool read_channel(const LayerSource& source, std::size_t c, const protocol::Vllm
     const auto& a = after.*source.histograms[c];
     if (!a.present || !b.present) return true;
     window.sum[c] = std::llround(a.sum - b.sum);
-    window.buckets[c] = bucket_delta(b, a);
+    window.buckets.set(c, bucket_delta(b, a));
     // A torn update inside one histogram shows as a count that disagrees with the events.
     return std::llround(a.count - b.count) == window.count && window.sum[c] >= 0;
   }
@@ -413,12 +413,18 @@ double foreign_rate(const LayerProblem& layer, const RunFacts& facts) {
   return static_cast<double>(layer.extra) / core::to_seconds(length) / static_cast<double>(layer.replicas);
 }
 
+LayerProblem without_events(const LayerProblem& layer) {
+  LayerProblem out;
+  out.replicas = layer.replicas;
+  out.model = layer.model;
+  return out;
+}
+
 /// The other layers stand on their own totals; one that does not add up is left out, which costs coverage only.
 void add_other_layers(const bench::Run& run, const RunFacts& facts, const std::vector<ScrapeRound>& rounds,
                       const std::vector<std::size_t>& boundaries, bool bracketed, AttributionProblem& problem) {
   std::array<double, kIntegerChannels> counted{};
-  LayerProblem first = problem.finish;
-  first.candidates.clear();
+  LayerProblem first = without_events(problem.finish);
   first.latency_known = true;
   first_token_candidates(run, first);
   choose_channels(first_token_source(), first);
@@ -429,8 +435,7 @@ void add_other_layers(const bench::Run& run, const RunFacts& facts, const std::v
     first.model.foreign_per_s = foreign_rate(first, facts);
     problem.first_token = std::move(first);
   }
-  LayerProblem body = problem.finish;
-  body.candidates.clear();
+  LayerProblem body = without_events(problem.finish);
   body.latency_known = false;
   body_candidates(run, body);
   choose_channels(body_source(), body);

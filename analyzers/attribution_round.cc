@@ -292,8 +292,8 @@ class RoundSearch {
   [[nodiscard]] bool buckets_remain(std::size_t w) const {
     const LayerWindow& window = round_.windows[w];
     for (std::size_t c = 0; c < kIntegerChannels; ++c) {
-      if (!problem_.channel_used[c] || window.buckets[c].empty()) continue;
-      std::vector<std::int32_t> left = window.buckets[c];
+      if (!problem_.channel_used[c] || !window.buckets.known(c)) continue;
+      std::vector<std::int32_t> left = window.buckets.of(c);
       for (std::size_t m = 0; m < window_of_.size(); ++m) {
         if (window_of_[m] != static_cast<std::int16_t>(w)) continue;
         const std::size_t b = candidate(m).vector.bucket[c];

@@ -75,7 +75,7 @@ void frame(const SmallShape& shape, LayerProblem& p) {
       w.open_answered += from_ms(k == 0 ? 0 : 4);
       w.close_answered += from_ms(k + 1 == shape.rounds ? 0 : 4);
       w.known = true;
-      for (std::size_t c = 0; c < 2; ++c) w.buckets[c] = {0, 0};
+      for (std::size_t c = 0; c < 2; ++c) w.buckets.set(c, {0, 0});
       round.windows.push_back(w);
     }
     p.rounds.push_back(round);
@@ -93,7 +93,9 @@ void count(LayerProblem& p, std::size_t replica, double at_ms, const LayerVector
     w.latency_sum_s += latency_s;
     for (std::size_t c = 0; c < 2; ++c) {
       w.sum[c] += v.value[c];
-      ++w.buckets[c][v.bucket[c]];
+      auto buckets = w.buckets.of(c);
+      ++buckets[v.bucket[c]];
+      w.buckets.set(c, buckets);
     }
   }
 }
@@ -171,7 +173,7 @@ class Enumeration {
     if (!window.known) return 0;
     WindowMembers members;
     auto sum = window.sum;
-    auto buckets = window.buckets;
+    std::array buckets{window.buckets.of(0), window.buckets.of(1)};
     double latency = window.latency_sum_s;
     for (const std::size_t i : taken_[w]) {
       const LayerCandidate& c = problem_.candidates[i];
