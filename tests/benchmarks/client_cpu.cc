@@ -1,5 +1,5 @@
 // Benchmark: CPU that the load client spends per streamed request, as a ratio to wrk on the same server in the same run.
-// Called by `./check bench`. It never asserts a time: the machine is shared; only ratios of interleaved runs are kept.
+// Called by main.cc. It never asserts a time: the machine is shared; only ratios of interleaved runs are kept.
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -14,6 +14,7 @@
 #include "bench/shell/runner.h"
 #include "core/net/http_server.h"
 #include "scenarios/scenario.h"
+#include "tests/benchmarks/benchmarks.h"
 
 namespace {
 
@@ -124,16 +125,15 @@ double median(std::vector<double> values) {
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  const std::string results = argc > 1 ? argv[1] : "results.json";
-  const auto slash = results.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : results.substr(0, slash);
+namespace benchmarks {
+
+std::vector<Row> client_cpu(const std::string& folder) {
   int ends[2];
-  if (pipe(ends) != 0) return 1;
+  if (pipe(ends) != 0) return {};
   const pid_t server = fork();
   if (server == 0) serve(ends[1]);
   char line[32] = {};
-  if (read(ends[0], line, sizeof line - 1) <= 0) return 1;
+  if (read(ends[0], line, sizeof line - 1) <= 0) return {};
   const std::string url = "http://127.0.0.1:" + std::to_string(std::atoi(line));
   std::vector<double> client, wrk, ratio;
   bool whole = true;
@@ -146,20 +146,14 @@ int main(int argc, char** argv) {
   kill(server, SIGTERM);
   waitpid(server, nullptr, 0);
   if (!whole) {
-    std::fprintf(stderr, "error: a round failed; is wrk installed?\n");
-    return 1;
+    std::fprintf(stderr, "error: a round of client_core_requests_vs_wrk_ratio failed; is wrk installed?\n");
+    return {};
   }
-  constexpr double kGoal = 0.35;
-  const double value = median(ratio);
-  char row[1024];
-  std::snprintf(row, sizeof row,
-                "[\n  {\"id\": \"client_core_requests_vs_wrk_ratio\", \"value\": %.3f, \"goal\": %.2f, \"met\": %s, \"reference\": \"wrk\",\n"
-                "   \"note\": \"CPU per request, burst of %d SSE chunks, c=%d, medians of %d interleaved rounds: client %.1f us (every event parsed and "
-                "stamped), wrk %.1f us (no events parsed)\"}\n]\n",
-                value, kGoal, value >= kGoal ? "true" : "false", kTokens, kConcurrency, kRounds, median(client), median(wrk));
-  std::ofstream(results) << row;
-  std::printf("%-40s %8s %8s %5s  %s\n", "benchmark", "value", "goal", "met", "reference");
-  std::printf("%-40s %8.3f %8.2f %5s  wrk: %.1f us, gatebench: %.1f us of CPU per request\n", "client_core_requests_vs_wrk_ratio", value, kGoal,
-              value >= kGoal ? "yes" : "no", median(wrk), median(client));
-  return 0;
+  char note[512];
+  std::snprintf(note, sizeof note,
+                "CPU per request, burst of %d SSE chunks, c=%d, medians of %d interleaved rounds: client %.1f us (every event parsed and "
+                "stamped), wrk %.1f us (no events parsed)", kTokens, kConcurrency, kRounds, median(client), median(wrk));
+  return {{"client_core_requests_vs_wrk_ratio", median(ratio), 0.35, true, "wrk", note}};
 }
+
+}  // namespace benchmarks
