@@ -1,6 +1,6 @@
 #include "simulator/server/exposition_filter.h"
 
-#include <algorithm>
+#include <unordered_set>
 
 #include "core/text.h"
 
@@ -46,7 +46,10 @@ std::vector<std::string> asked_names(std::string_view target) {
 
 std::string filter_exposition(std::string text, const std::vector<std::string>& names) {
   if (names.empty()) return text;
+  const std::unordered_set<std::string_view> wanted_names(names.begin(), names.end());
   std::string out;
+  std::string_view last_name;  // a family's lines follow one another: most lines need no lookup
+  bool wanted = false;
   std::string_view rest = text;
   std::string_view comments = rest.substr(0, 0);  // HELP and TYPE of the family that comes next
   bool in_comments = false;
@@ -61,7 +64,11 @@ std::string filter_exposition(std::string text, const std::vector<std::string>& 
     }
     in_comments = false;
     const auto name = line.substr(0, line.find_first_of("{ "));
-    if (std::find(names.begin(), names.end(), name) == names.end()) continue;
+    if (name != last_name) {
+      wanted = wanted_names.count(name) != 0;
+      last_name = name;
+    }
+    if (!wanted) continue;
     out += comments;
     comments = {};
     out += line;
