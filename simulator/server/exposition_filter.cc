@@ -63,10 +63,11 @@ std::string filter_exposition(std::string text, const std::vector<std::string>& 
       continue;
     }
     in_comments = false;
-    const auto name = line.substr(0, line.find_first_of("{ "));
-    if (name != last_name) {
-      wanted = wanted_names.count(name) != 0;
-      last_name = name;
+    const bool same = !last_name.empty() && line.size() > last_name.size() && line.substr(0, last_name.size()) == last_name &&
+                      (line[last_name.size()] == '{' || line[last_name.size()] == ' ');
+    if (!same) {
+      last_name = line.substr(0, line.find_first_of("{ "));
+      wanted = wanted_names.count(last_name) != 0;
     }
     if (!wanted) continue;
     out += comments;
