@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-
+#include "bench/cli/live_view.h"
 #include "bench/shell/run_writer.h"
 #include "core/hash.h"
 
@@ -26,9 +26,6 @@ core::Result<const Run*> ExperimentRunner::run_cell(const scenarios::Scenario& s
   request.network_delay = context_.network_delay;
   request.router_mode = context_.router_mode;
   request.interrupted = context_.interrupted;
-  request.on_progress = [&](const LiveStats& live, Duration elapsed) {
-    if (context_.on_progress) context_.on_progress({what, cells_done_ + 1, context_.cells_total, live, elapsed});
-  };
   std::unique_ptr<RunWriter> writer;
   if (context_.store != nullptr) {
     auto opened = RunWriter::open(context_.store_path);
@@ -36,6 +33,11 @@ core::Result<const Run*> ExperimentRunner::run_cell(const scenarios::Scenario& s
     writer = std::move(*opened);
     writer->attach(request);
   }
+  LiveView view;
+  view.attach(request);
+  request.on_progress = [&](const LiveStats& live, Duration elapsed) {
+    if (context_.on_progress) context_.on_progress({what, cells_done_ + 1, context_.cells_total, live, elapsed, view.line(elapsed)});
+  };
   auto run = run_load(request);
   if (!run) return run.error();
   ++cells_done_;

@@ -24,6 +24,7 @@ struct CellProgress {
   std::uint32_t cell = 0, cells = 0;
   LiveStats live;
   Duration elapsed{};
+  std::string attributed;      ///< the live view's line; may be empty
 };
 
 struct ExperimentContext {

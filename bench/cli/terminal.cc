@@ -44,6 +44,16 @@ void write_all(int fd, std::string_view text) {
   }
 }
 
+/// A character in UTF-8 takes a column here, whatever its bytes; none is cut in two.
+std::string_view first_columns(std::string_view line, std::size_t columns) {
+  std::size_t at = 0;
+  for (; at < line.size(); ++at) {
+    const bool starts = (static_cast<unsigned char>(line[at]) & 0xc0) != 0x80;
+    if (starts && columns-- == 0) break;
+  }
+  return line.substr(0, at);
+}
+
 }  // namespace
 
 Terminal::Terminal() {
@@ -116,7 +126,7 @@ void Terminal::progress(const std::vector<std::string>& lines) {
   clear_progress();
   std::string text;
   const std::size_t columns = width();
-  for (const auto& line : lines) text += line.substr(0, columns) + "\n";
+  for (const auto& line : lines) text += std::string(first_columns(line, columns)) + "\n";
   write_all(STDERR_FILENO, text);
   drawn_lines_ = lines.size();
 }

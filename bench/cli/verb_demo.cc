@@ -153,9 +153,12 @@ class DemoVerb final : public Verb {
     context.on_note = [&terminal](const std::string& text) { terminal.note(text); };
     context.on_progress = [&terminal, started, this](const CellProgress& p) {
       const double seconds = core::to_seconds(p.elapsed);
-      terminal.progress({fmt::format("[{}] cell {} of {}  {}", clock_text(clock_.now() - started), p.cell, p.cells, p.what),
-                         fmt::format("  {:.1f} s · {} in flight · {} done · {} failed · {:.0f} req/s · TTFT p50 {:.0f} ms", seconds, p.live.in_flight,
-                                     p.live.finished, p.live.failed, seconds > 0 ? p.live.finished / seconds : 0.0, core::to_ms(p.live.ttft_p50_recent))});
+      std::vector<std::string> lines{
+          fmt::format("[{}] cell {} of {}  {}", clock_text(clock_.now() - started), p.cell, p.cells, p.what),
+          fmt::format("  {:.1f} s · {} in flight · {} done · {} failed · {:.0f} req/s · TTFT p50 {:.0f} ms", seconds, p.live.in_flight,
+                      p.live.finished, p.live.failed, seconds > 0 ? p.live.finished / seconds : 0.0, core::to_ms(p.live.ttft_p50_recent))};
+      if (!p.attributed.empty()) lines.push_back("  " + p.attributed);
+      terminal.progress(lines);
     };
     return context;
   }

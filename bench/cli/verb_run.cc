@@ -6,6 +6,7 @@
 
 #include "bench/cli/exit_code.h"
 #include "bench/cli/files.h"
+#include "bench/cli/live_view.h"
 #include "bench/cli/replica_options.h"
 #include "bench/cli/scrape_cost.h"
 #include "bench/cli/stored_analysis.h"
@@ -81,6 +82,9 @@ class RunVerb final : public Verb {
       prepared->labels["scrape_cost"] = one_line(scrape_cost_);
     }
     (*writer)->attach(*prepared);
+    LiveView live;
+    live.attach(*prepared);
+    draw_progress(*prepared, live, invocation.terminal);
     auto run = run_load(*prepared);
     invocation.terminal.clear_progress();
     if (!run) return report_error(invocation, run.error());
@@ -126,12 +130,18 @@ class RunVerb final : public Verb {
     request.reset_caches = reset_caches_;
     if (const char* key = std::getenv("OPENAI_API_KEY"); key != nullptr) request.api_key = key;
     request.interrupted = &invocation.interrupted;
-    request.on_progress = [&terminal = invocation.terminal, name = request.scenario.name](const LiveStats& live, Duration elapsed) {
-      terminal.progress({fmt::format("{}: {:.0f} s · {} of {} sent · {} in flight · {} done · {} failed", name,
-                                     core::to_seconds(elapsed), live.dispatched, live.planned, live.in_flight, live.finished, live.failed),
-                         fmt::format("  TTFT of the last requests: p50 {:.0f} ms", core::to_ms(live.ttft_p50_recent))});
-    };
     return request;
+  }
+
+  static void draw_progress(RunRequest& request, const LiveView& view, Terminal& terminal) {
+    request.on_progress = [&terminal, &view, name = request.scenario.name](const LiveStats& live, Duration elapsed) {
+      std::vector<std::string> lines{
+          fmt::format("{}: {:.0f} s · {} of {} sent · {} in flight · {} done · {} failed", name, core::to_seconds(elapsed), live.dispatched,
+                      live.planned, live.in_flight, live.finished, live.failed),
+          fmt::format("  TTFT of the last requests: p50 {:.0f} ms", core::to_ms(live.ttft_p50_recent))};
+      if (const std::string attributed = view.line(elapsed); !attributed.empty()) lines.push_back("  " + attributed);
+      terminal.progress(lines);
+    };
   }
 
   core::Status parse_lists(RunRequest& request) {

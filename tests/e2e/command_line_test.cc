@@ -1,6 +1,7 @@
 // The command line as a user meets it: bad input, dead targets, interruption, the verbs on stored runs.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -171,6 +172,24 @@ TEST(CommandLineTest, WithoutMetricsNoAttributionIsClaimed) {
   EXPECT_EQ(row.at("verdict"), "none");
   EXPECT_EQ(row.at("attributed"), 0);
   EXPECT_NE(row.at("reason"), "");
+}
+
+TEST(CommandLineTest, ProgressSaysWhoAnsweredAndThatAReplicaIsMissingWhileTheRunGoesOn) {
+  const ScratchFolder folder;
+  const Stack stack({"--pattern", "3", "--policy", "round-robin"});
+  auto arguments = stack.run("unique", folder, {"--duration", "60s", "--num-prompts", "100000", "--log-format", "json"});
+  Process whole(arguments);
+  EXPECT_TRUE(whole.wait_for_errors("pattern3-replica-3 33 %", std::chrono::seconds(30))) << whole.errors;
+  EXPECT_NE(whole.errors.find("| attributed "), std::string::npos) << whole.errors;
+  whole.signal(SIGINT);
+  EXPECT_EQ(whole.wait(std::chrono::seconds(30)), 130) << whole.errors;
+  const auto last = std::find(arguments.rbegin(), arguments.rend(), "--replica").base() - 1;
+  arguments.erase(last, last + 2);
+  Process part(arguments);
+  EXPECT_TRUE(part.wait_for_errors("nothing is attributed: ", std::chrono::seconds(30))) << part.errors;
+  EXPECT_NE(part.errors.find("missing from the list"), std::string::npos) << part.errors;
+  part.signal(SIGINT);
+  EXPECT_EQ(part.wait(std::chrono::seconds(30)), 130) << part.errors;
 }
 
 TEST(CommandLineTest, InterruptionKeepsAPartialRun) {
