@@ -56,7 +56,7 @@ std::vector<std::string> without_secrets(int argc, char** argv, const OptionTabl
   return words;
 }
 
-int print_parse_error(Terminal& terminal, const CLI::ParseError& error, const CLI::App& app,
+int print_parse_error(Terminal& terminal, const CLI::ParseError& error,
                       std::span<const std::unique_ptr<Verb>> verbs, std::string_view first_word, bool verb_known) {
   std::string hint = verb_known ? "gatebench " + std::string(first_word) + " --help lists its options"
                                 : "gatebench --help lists the verbs";
@@ -65,11 +65,22 @@ int print_parse_error(Terminal& terminal, const CLI::ParseError& error, const CL
     for (const auto& verb : verbs) names.push_back(verb->name());
     if (const auto near = core::did_you_mean(first_word, names)) hint = "did you mean \"gatebench " + *near + "\"?";
   }
-  (void)app;
   std::string message = error.what();
   if (!verb_known && !first_word.empty()) message = "there is no verb \"" + std::string(first_word) + "\"";
   terminal.error(core::fail(core::ErrorCode::kInvalid, message, hint));
   return kExitUsage;
+}
+
+/// The verbs "deploy lint", "deploy render", … of the group "deploy".
+std::string group_overview(std::span<const std::unique_ptr<Verb>> verbs, std::string_view group) {
+  std::string text;
+  for (const auto& verb : verbs) {
+    if (verb->name().rfind(std::string(group) + " ", 0) != 0) continue;
+    std::string name(verb->name());
+    name.resize(std::max<std::size_t>(name.size(), 18), ' ');
+    text += "  " + name + std::string(verb->summary()) + "\n";
+  }
+  return text.empty() ? text : text + "\ngatebench " + std::string(group) + " VERB --help explains one.\n";
 }
 
 std::string overview(std::span<const std::unique_ptr<Verb>> verbs) {
@@ -79,7 +90,7 @@ std::string overview(std::span<const std::unique_ptr<Verb>> verbs) {
       "  gatebench run hello --target URL    one load run against a gateway\n\nVerbs:\n";
   for (const auto& verb : verbs) {
     std::string name(verb->name());
-    name.resize(std::max<std::size_t>(name.size(), 10), ' ');
+    name.resize(std::max<std::size_t>(name.size(), 13), ' ');
     text += "  " + name + std::string(verb->summary()) + "\n";
   }
   return text + "\ngatebench VERB --help explains one.\n";
@@ -110,12 +121,24 @@ int dispatch(int argc, char** argv, std::span<const std::unique_ptr<Verb>> verbs
     terminal.result(overview(verbs));
     return first.empty() ? kExitUsage : kExitOk;
   }
+  const std::string both = std::string(first) + " " + (argc > 2 ? argv[2] : "");
   Verb* verb = nullptr;
+  int words = 1;
   for (const auto& candidate : verbs) {
-    if (candidate->name() == first || (first == "--version" && candidate->name() == "version")) verb = candidate.get();
+    if (candidate->name() == both) words = 2;
+    if (candidate->name() == both || candidate->name() == first || (first == "--version" && candidate->name() == "version")) verb = candidate.get();
+  }
+  if (verb == nullptr) {
+    const std::string_view second = argc > 2 ? argv[2] : "";
+    const std::string group = group_overview(verbs, first);
+    if (!group.empty() && (second.empty() || second == "--help" || second == "-h")) {
+      terminal.result(group);
+      return second.empty() ? kExitUsage : kExitOk;
+    }
+    if (!group.empty()) return print_parse_error(terminal, CLI::ExtrasError({}), verbs, both, false);
   }
   CLI::App app("", "gatebench");
-  if (verb == nullptr) return print_parse_error(terminal, CLI::ExtrasError({}), app, verbs, first, false);
+  if (verb == nullptr) return print_parse_error(terminal, CLI::ExtrasError({}), verbs, first, false);
   OptionTable table;
   std::string config_path, log_format = "text";
   bool quiet = false;
@@ -128,12 +151,12 @@ int dispatch(int argc, char** argv, std::span<const std::unique_ptr<Verb>> verbs
   std::map<std::string, std::vector<std::string>> given;
   for (const auto& entry : table.entries()) add_entry(app, entry, given);
   try {
-    app.parse(argc - 1, argv + 1);
+    app.parse(argc - words, argv + words);
   } catch (const CLI::CallForHelp&) {
     terminal.result(app.help());
     return kExitOk;
   } catch (const CLI::ParseError& error) {
-    return print_parse_error(terminal, error, app, verbs, first, true);
+    return print_parse_error(terminal, error, verbs, verb->name(), true);
   }
   if (const auto resolved = resolve_options(table, verb->name(), known_names(), given); !resolved) {
     terminal.error(resolved.error());

@@ -23,6 +23,7 @@ struct Invocation {
 class Verb {
  public:
   virtual ~Verb() = default;
+  /// One word, or two for a verb of a group: "deploy lint".
   [[nodiscard]] virtual std::string_view name() const = 0;
   [[nodiscard]] virtual std::string_view summary() const = 0;
   virtual void declare(OptionTable& options) = 0;
@@ -43,6 +44,7 @@ std::unique_ptr<Verb> make_compare_verb();
 std::unique_ptr<Verb> make_report_verb();
 std::unique_ptr<Verb> make_gate_verb();
 std::unique_ptr<Verb> make_runs_verb();
+std::unique_ptr<Verb> make_deploy_lint_verb();
 std::unique_ptr<Verb> make_schema_verb();
 std::unique_ptr<Verb> make_version_verb();
 

@@ -1,0 +1,76 @@
+// gatebench deploy lint: judges manifests without a cluster.
+#include <fmt/format.h>
+
+#include "bench/cli/exit_code.h"
+#include "bench/cli/manifest_files.h"
+#include "bench/cli/verb.h"
+#include "deploy/lint.h"
+
+namespace bench::cli {
+namespace {
+
+class DeployLintVerb final : public Verb {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "deploy lint"; }
+  [[nodiscard]] std::string_view summary() const override { return "judge manifests and helm values, offline"; }
+
+  void declare(OptionTable& o) override {
+    o.positional("FILES", "manifest files, folders of them, or - for standard input", &paths_);
+    o.option("pattern", "N", "judge as Pattern 1, 2 or 3 (default: what the bundle shows)", &pattern_);
+    o.option("variant", "NAME", "gke, istio-kserve or plain (default: what the bundle shows)", &variant_);
+    o.option("pin", "NAME", "versions: early-2026 or current (default: either is right)", &pin_);
+    o.option("output", "FORMAT", "text, json or sarif (default text)", &output_);
+    o.option("strict", "", "warnings fail too", &strict_);
+    o.example("gatebench deploy lint manifests/ --pattern 3");
+    o.example("kubectl kustomize overlay | gatebench deploy lint - --output sarif > lint.sarif");
+  }
+
+  int run(Invocation& invocation) override {
+    deploy::LintOptions options;
+    if (const auto parsed = parse(options); !parsed) return report_error(invocation, parsed.error());
+    const auto files = read_manifest_files(paths_);
+    if (!files) return report_error(invocation, files.error());
+    const auto bundle = deploy::read_bundle(*files);
+    const auto report = deploy::lint(bundle, options);
+    const auto format = output_ == "json" ? deploy::LintFormat::kJson : output_ == "sarif" ? deploy::LintFormat::kSarif : deploy::LintFormat::kText;
+    invocation.terminal.result(deploy::render_lint(report, format, invocation.terminal.stdout_colour()));
+    if (!bundle.problems.empty()) return kExitUsage;
+    const bool failed = report.count(deploy::Severity::kError) > 0 || (strict_ && report.count(deploy::Severity::kWarning) > 0);
+    return failed ? kExitGateFailed : kExitOk;
+  }
+
+ private:
+  static int report_error(Invocation& invocation, const core::Error& error) {
+    invocation.terminal.error(error);
+    return exit_code_of(error.code);
+  }
+
+  core::Status parse(deploy::LintOptions& options) const {
+    if (pattern_ && (*pattern_ < 1 || *pattern_ > 3)) return core::fail(core::ErrorCode::kInvalid, fmt::format("--pattern {} is unknown", *pattern_), "use 1, 2 or 3");
+    if (pattern_) options.pattern = static_cast<int>(*pattern_);
+    if (!variant_.empty()) {
+      const auto variant = deploy::parse_variant(variant_);
+      if (!variant) return core::fail(core::ErrorCode::kInvalid, fmt::format("--variant {} is unknown", variant_), "use gke, istio-kserve or plain");
+      options.variant = *variant;
+    }
+    if (!pin_.empty()) {
+      options.pin = deploy::parse_pin(pin_);
+      if (!options.pin) return core::fail(core::ErrorCode::kInvalid, fmt::format("--pin {} is unknown", pin_), "use early-2026 or current");
+    }
+    if (output_ != "text" && output_ != "json" && output_ != "sarif") {
+      return core::fail(core::ErrorCode::kInvalid, fmt::format("--output {} is unknown", output_), "use text, json or sarif");
+    }
+    return {};
+  }
+
+  std::vector<std::string> paths_;
+  std::string variant_, pin_, output_ = "text";
+  std::optional<std::uint32_t> pattern_;
+  bool strict_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Verb> make_deploy_lint_verb() { return std::make_unique<DeployLintVerb>(); }
+
+}  // namespace bench::cli

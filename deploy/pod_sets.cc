@@ -1,0 +1,169 @@
+// Pods of Deployments and other workloads, of LLMInferenceServices as the KServe controller labels them (v0.16 to v0.20),
+// and of the llm-d-modelservice and inferencepool charts behind helm values; and how their commands read.
+#include "deploy/pod_sets.h"
+
+#include <algorithm>
+#include <array>
+
+namespace deploy {
+namespace {
+
+PodRole role_of(const Node& pod_spec) {
+  for (const Node* container : containers_of(pod_spec)) {
+    const auto image = (*container)["image"].str();
+    const auto words = command_words(*container);
+    const auto has = [&](std::string_view part) { return image.find(part) != std::string_view::npos; };
+    if (flag_value(words, "--pool-name") || has("endpoint-picker") || has("inference-scheduler") || has("/epp:")) return PodRole::kPicker;
+    if (has("gatebench")) return PodRole::kLoad;
+    if (has("vllm") || has("llm-d-inference-sim") || flag_value(words, "--tensor-parallel-size")) return PodRole::kModelServer;
+    const bool serves = std::any_of(words.begin(), words.end(), [](const CommandWord& w) { return w.text == "vllm"; });
+    if (serves) return PodRole::kModelServer;
+  }
+  return PodRole::kOther;
+}
+
+PodSet pods_of(const Object& object, const Node& pod_spec, Labels labels, std::int64_t replicas) {
+  PodSet set;
+  set.object = &object;
+  set.owner = object.title();
+  set.name_space = object.name_space;
+  set.labels = std::move(labels);
+  set.replicas = replicas;
+  set.pod_spec = &pod_spec;
+  set.role = role_of(pod_spec);
+  set.at = object.root().at;
+  set.file = object.document->file;
+  return set;
+}
+
+std::int64_t replicas_of(const Node& spec) { return spec["replicas"].integer().value_or(1); }
+
+void add_workload(const Object& object, Bundle& bundle) {
+  static constexpr std::array<std::string_view, 6> kTemplated{"Deployment", "StatefulSet", "ReplicaSet", "DaemonSet", "Job", "ReplicationController"};
+  const Node* owner = &object.spec();
+  if (object.kind == "CronJob") owner = &object.spec().path({"jobTemplate", "spec"});
+  else if (object.kind == "Pod") {
+    bundle.pods.push_back(pods_of(object, object.spec(), labels_of(object.metadata()["labels"]), 1));
+    return;
+  } else if (std::find(kTemplated.begin(), kTemplated.end(), object.kind) == kTemplated.end()) return;
+  const Node& pod = (*owner)["template"];
+  bundle.pods.push_back(pods_of(object, pod["spec"], labels_of(pod.path({"metadata", "labels"})), replicas_of(object.spec())));
+}
+
+/// Labels as the controller sets them on its children.
+void add_inference_service(const Object& object, Bundle& bundle) {
+  const Labels base{{"app.kubernetes.io/name", object.name}, {"app.kubernetes.io/part-of", "llminferenceservice"}};
+  Labels workload = base, scheduler = base;
+  workload["app.kubernetes.io/component"] = "llminferenceservice-workload";
+  workload["kserve.io/component"] = "workload";
+  workload["llm-d.ai/role"] = object.spec()["prefill"].exists() ? "decode" : "both";
+  PodSet pods = pods_of(object, object.spec()["template"], workload, replicas_of(object.spec()));
+  pods.role = PodRole::kModelServer;
+  bundle.pods.push_back(std::move(pods));
+  const Node& wanted = object.spec().path({"router", "scheduler"});
+  if (!wanted.exists()) return;
+  scheduler["app.kubernetes.io/component"] = "llminferenceservice-router-scheduler";
+  PodSet picker = pods_of(object, wanted["template"], scheduler, 1);
+  picker.role = PodRole::kPicker;
+  bundle.pods.push_back(std::move(picker));
+}
+
+void add_model_service(const Values& values, Bundle& bundle) {
+  const Node& root = values.document->root;
+  const Node& decode = root["decode"];
+  if (!decode.exists() || decode["create"].str() == "false") return;
+  PodSet set;
+  set.values = values.document;
+  set.owner = "llm-d-modelservice decode";
+  set.labels = labels_of(root.path({"modelArtifacts", "labels"}));
+  set.labels["llm-d.ai/role"] = "decode";
+  set.replicas = replicas_of(decode);
+  set.pod_spec = &decode;  // holds `containers`, `nodeSelector` and `volumes` as a PodSpec does
+  set.role = PodRole::kModelServer;
+  set.at = values.document->root.at_key("decode");
+  set.file = values.document->file;
+  bundle.pods.push_back(std::move(set));
+}
+
+/// A shell string as its words; quotes group, a backslash at a line's end joins.
+void split_shell(std::string_view text, Position at, std::vector<CommandWord>& out) {
+  std::string word;
+  bool any = false;
+  char quote = 0;
+  const auto flush = [&] {
+    if (any) out.push_back({word, at});
+    word.clear();
+    any = false;
+  };
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quote != 0) {
+      if (c == quote) quote = 0;
+      else word.push_back(c);
+    } else if (c == '\'' || c == '"') {
+      quote = c;
+      any = true;
+    } else if (c == '\\' && i + 1 < text.size()) {
+      ++i;
+      if (text[i] != '\n' && text[i] != '\r') word.push_back(text[i]), any = true;
+    } else if (c == ' ' || c == '\t' || c == '\n' || c == '\r') {
+      flush();
+    } else {
+      word.push_back(c);
+      any = true;
+    }
+  }
+  flush();
+}
+
+}  // namespace
+
+void add_pod_sets(Bundle& bundle) {
+  for (const auto& object : bundle.objects) {
+    if (object.kind == "LLMInferenceService") add_inference_service(object, bundle);
+    else add_workload(object, bundle);
+  }
+  for (const auto& values : bundle.values) {
+    if (values.kind == ValuesKind::kModelService) add_model_service(values, bundle);
+  }
+}
+
+std::vector<const Node*> containers_of(const Node& pod_spec, bool with_init) {
+  std::vector<const Node*> out;
+  for (const auto& container : pod_spec["containers"].items) out.push_back(&container);
+  if (with_init) {
+    for (const auto& container : pod_spec["initContainers"].items) out.push_back(&container);
+  }
+  return out;
+}
+
+std::vector<CommandWord> command_words(const Node& container) {
+  std::vector<CommandWord> raw;
+  for (const auto key : {"command", "args"}) {
+    for (const auto& item : container[std::string_view(key)].items) raw.push_back({std::string(item.str()), item.at});
+  }
+  std::vector<CommandWord> out;
+  for (auto& word : raw) {
+    // A word with blanks is a shell's: `bash -c "vllm serve …"`, also where the preset supplies the shell.
+    const bool shell = word.text.find_first_of(" \n") != std::string::npos && word.text.find("--") != std::string::npos && word.text.rfind("{", 0) != 0;
+    if (shell) split_shell(word.text, word.at, out);
+    else out.push_back(std::move(word));
+  }
+  return out;
+}
+
+std::optional<CommandWord> flag_value(const std::vector<CommandWord>& words, std::string_view flag) {
+  std::optional<CommandWord> found;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const std::string& word = words[i].text;
+    if (word == flag) {
+      const bool has_value = i + 1 < words.size() && words[i + 1].text.rfind("--", 0) != 0;
+      found = CommandWord{has_value ? words[i + 1].text : "", words[i].at};
+    } else if (word.size() > flag.size() && word.compare(0, flag.size(), flag) == 0 && word[flag.size()] == '=') {
+      found = CommandWord{word.substr(flag.size() + 1), words[i].at};
+    }
+  }
+  return found;
+}
+
+}  // namespace deploy

@@ -1,0 +1,20 @@
+// The rules by group, one or two files each. Private to deploy/: lint.cc joins them.
+#pragma once
+
+#include <span>
+
+#include "deploy/lint.h"
+
+namespace deploy {
+
+[[nodiscard]] std::span<const Rule> schema_rules();     ///< L01–L04, L07–L10
+[[nodiscard]] std::span<const Rule> yaml_rules();       ///< L05, L06
+[[nodiscard]] std::span<const Rule> tpu_rules();        ///< L11–L19
+[[nodiscard]] std::span<const Rule> serving_rules();    ///< L20–L25
+[[nodiscard]] std::span<const Rule> routing_rules();    ///< L26–L37
+[[nodiscard]] std::span<const Rule> picker_rules();     ///< L38–L44
+[[nodiscard]] std::span<const Rule> kserve_rules();     ///< L45–L48
+[[nodiscard]] std::span<const Rule> network_rules();    ///< L49–L54
+[[nodiscard]] std::span<const Rule> operation_rules();  ///< L55–L68
+
+}  // namespace deploy
