@@ -99,6 +99,12 @@ struct CellAnalysis {
   double offered_rps = 0;
 };
 
+/// Latency of the responses of one replica. Each response counts by the probability that the replica served it.
+struct ReplicaLatency {
+  std::string metric;                     ///< "ttft_ms", "tpot_ms", "e2e_ms"
+  Estimate mean, p50, p95;                ///< n: effective number of responses, (sum of weights)²/(sum of squares)
+};
+
 struct ReplicaRow {
   std::string replica;
   Estimate finished_requests;             ///< exact, from counters
@@ -107,6 +113,8 @@ struct ReplicaRow {
   Estimate prompt_tokens, output_tokens, prefix_hit_ratio;  ///< from counters
   Estimate waiting_mean, running_mean, kv_used_mean_ratio;  ///< means over scrapes in the window
   Estimate foreign_requests;              ///< finishes that our requests do not explain
+  std::vector<ReplicaLatency> latencies;  ///< empty: nothing is known of any response's replica
+  Estimate weighed_ratio;                 ///< of the window's responses, those whose replica is known at least in probability
   std::string observed_name;              ///< header value mapped to it by majority over exact responses; may be empty
 };
 
@@ -129,6 +137,8 @@ struct SpreadAnalysis {
   Estimate jain, jain_vs_random;          ///< Jain's index; divided by what random assignment gives
   Estimate uniformity_p;                  ///< exact multinomial or Monte Carlo; says which
   Estimate affinity;                      ///< mean (s_g - b_g)/(1 - b_g), weighted by requests
+  std::string basis;                      ///< of the spread: "finish counters" (exact) or "attributed responses"
+  Estimate grouped_coverage_ratio;        ///< attributed share of the responses of prefix groups: what affinity rests on
   std::string sentence;                   ///< e.g. how weak nine prompts are as proof, and how many would do
 };
 
@@ -193,8 +203,36 @@ struct ScalingRow {
   std::string reason;                     ///< one sentence a sceptic accepts
 };
 
+/// Accuracy of what was stated with a confidence in [low, high).
+struct ConfidenceBin {
+  double low = 0, high = 0;
+  std::size_t responses = 0, right = 0;
+  double stated_mean = 0;                 ///< mean confidence of the likeliest replica
+};
+
+struct Disagreement {
+  std::string run_id, claimed, named;     ///< replica's name; header's value
+  std::uint32_t request = 0;
+  float confidence = 0;
+  std::string method;
+};
+
+/// The attribution from counters against what responses say of themselves. Nothing of it feeds the attribution.
+struct TruthCheck {
+  std::string source;                     ///< "x-inference-pod", "x-gateway-destination-endpoint-served", "system_fingerprint"; empty: none
+  std::size_t named = 0;                  ///< successful responses that name their replica
+  std::size_t compared = 0, wrong = 0;    ///< attributed ones among them
+  Estimate error_ratio;                   ///< wrong/compared; high: one-sided 95 % Clopper-Pearson bound
+  std::string reason;                     ///< why nothing is compared
+  std::vector<std::string> replicas, names;          ///< rows and columns of the confusion matrix
+  std::vector<std::vector<std::size_t>> confusion;   ///< [replica][name]
+  std::vector<ConfidenceBin> bins;        ///< over the likeliest replicas of named responses, ambiguous ones too
+  std::vector<Disagreement> disagreements;  ///< the first twenty
+};
+
 struct AttributionRow {
   std::string scenario, arm;
+  std::string source = "metrics";         ///< or "header": the user chose to believe it
   std::size_t responses = 0, attributed = 0, ambiguous = 0;
   Estimate coverage_ratio;                ///< attributed / successful responses
   std::optional<std::size_t> wrong;       ///< against the header; none without one
@@ -206,6 +244,8 @@ struct AttributionRow {
   Estimate scrape_interval_ms;            ///< median over rounds
   std::vector<std::pair<std::string, double>> replica_totals;  ///< exact, from counters
   Estimate foreign_ratio;
+  Estimate expected_wrong;                ///< sum of 1 - confidence over the attributed
+  TruthCheck truth;
   std::string reason;                     ///< why partial or none
 };
 

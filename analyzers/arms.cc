@@ -9,6 +9,7 @@
 #include "analyzers/cache.h"
 #include "analyzers/cost.h"
 #include "analyzers/distribution.h"
+#include "analyzers/replica_latency.h"
 #include "analyzers/statistics.h"
 #include "analyzers/throughput.h"
 
@@ -197,6 +198,7 @@ ArmAnalysis analyze_arm(const ArmCells& arm) {
   }
   const Pointers p = pointers_of(arm);
   out.replicas = replica_rows(p.runs, p.facts, p.attributions, p.windows);
+  add_replica_latencies(arm.cells, out.replicas);
   out.prefix_groups = prefix_group_rows(p.runs, p.attributions, out.replicas);
   out.cache = analyze_cache(p.runs, p.facts);
   out.spread = spread(out.replicas, out.prefix_groups);

@@ -1,5 +1,5 @@
-// Attribution of one run (serial where probed, else decoded), its summary row, and the comparison with headers.
-// Called by analyze() and by attribute(). Headers enter compare_with_headers() and nothing else.
+// Attribution of one run (serial where probed, else decoded), and its summary row.
+// Called by analyze() and by attribute(). Headers enter through truth_check.h alone, after all is claimed.
 #include "analyzers/attribution.h"
 
 #include <algorithm>
@@ -8,6 +8,7 @@
 
 #include "analyzers/analyze.h"
 #include "analyzers/statistics.h"
+#include "analyzers/truth_check.h"
 
 namespace analyzers {
 namespace {
@@ -139,52 +140,6 @@ RunAttribution attribute_run(const bench::Run& run, const RunFacts& facts) {
 
 std::vector<Attribution> attribute(const bench::Run& run) { return attribute_run(run, facts_of(run)).of_record; }
 
-HeaderComparison compare_with_headers(const std::vector<const bench::Run*>& runs, const std::vector<const RunAttribution*>& attributions) {
-  HeaderComparison out;
-  std::map<std::pair<std::string, std::string>, std::size_t> votes;  // (replica's key, header value)
-  std::map<std::string, std::string> display;
-  std::set<std::string> values;
-  const auto each = [&](const auto& visit) {
-    for (std::size_t k = 0; k < runs.size(); ++k) {
-      const auto& run = *runs[k];
-      for (std::size_t i = 0; i < run.records.size(); ++i) {
-        const auto& claim = attributions[k]->of_record[i];
-        const auto observed = run.records[i].observed_replica;
-        if (claim.replica < 0 || observed >= run.observed_names.size()) continue;
-        const auto& replica = run.manifest.replicas[static_cast<std::size_t>(claim.replica)];
-        // A restarted stack has new ports: its replicas are others even under an old name.
-        const std::string& key = replica.metrics_url.empty() ? replica.name : replica.metrics_url;
-        display[key] = replica.name;
-        visit(key, run.observed_names[observed]);
-      }
-    }
-  };
-  each([&](const std::string& key, const std::string& value) {
-    ++votes[{key, value}];
-    values.insert(value);
-  });
-  std::vector<std::pair<std::size_t, std::pair<std::string, std::string>>> ranked;
-  for (const auto& entry : votes) ranked.emplace_back(entry.second, entry.first);
-  std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
-  std::map<std::string, std::string> value_of;
-  std::set<std::string> used;
-  for (const auto& entry : ranked) {
-    const std::string& key = entry.second.first;
-    const std::string& value = entry.second.second;
-    if (value_of.count(key) != 0 || used.count(value) != 0) continue;
-    value_of[key] = value;
-    used.insert(value);
-    out.name_of_replica[display[key]] = value;
-  }
-  out.comparable = values.size() > 1 || display.size() <= 1;
-  each([&](const std::string& key, const std::string& value) {
-    ++out.compared;
-    const auto it = value_of.find(key);
-    out.wrong += it != value_of.end() && it->second == value ? 0 : 1;
-  });
-  return out;
-}
-
 namespace {
 
 void count_claims(const bench::Run& run, const RunAttribution& attribution, AttributionRow& row) {
@@ -214,6 +169,17 @@ void add_totals(const bench::Run& run, const RunFacts& facts, std::vector<std::p
     if (it == totals.end()) totals.emplace_back(name, *after - *before);
     else it->second += *after - *before;
   }
+}
+
+void add_expected_wrong(const std::vector<const RunAttribution*>& attributions, AttributionRow& row) {
+  double sum = 0;
+  for (const auto* a : attributions) {
+    if (a->by_header) row.source = "header";
+    for (const auto& claim : a->of_record) sum += claim.replica >= 0 ? 1 - static_cast<double>(claim.confidence) : 0;
+  }
+  if (row.source == "header") row.expected_wrong = unmeasured("the header states no probability");
+  else if (row.attributed == 0) row.expected_wrong = unmeasured("nothing is attributed");
+  else row.expected_wrong = measured(sum, "sum of 1 - confidence over the attributed", row.attributed);
 }
 
 void judge_row(AttributionRow& row, const std::string& refusal) {
@@ -267,11 +233,12 @@ AttributionRow attribution_row(const std::vector<const bench::Run*>& runs, const
     for (const auto& r : runs[k]->records) abandoned += was_sent(r) && !succeeded(r) ? 1 : 0;
   }
   row.coverage_ratio = proportion(row.attributed, row.responses, "request succeeded");
-  const auto comparison = compare_with_headers(runs, attributions);
-  if (comparison.compared > 0 && comparison.comparable) {
-    row.compared = comparison.compared;
-    row.wrong = comparison.wrong;
+  row.truth = check_truth(runs, attributions);
+  if (row.truth.compared > 0) {
+    row.compared = row.truth.compared;
+    row.wrong = row.truth.wrong;
   }
+  add_expected_wrong(attributions, row);
   if (lambdas.empty()) {
     row.lambda = unmeasured("no scrapes");
     row.scrape_interval_ms = unmeasured("no scrapes");
@@ -290,8 +257,8 @@ AttributionRow attribution_row(const std::vector<const bench::Run*>& runs, const
   judge_row(row, refusal);
   // Where no counters could be read nothing was attempted: that is no coverage of zero.
   if (row.verdict == "none") row.coverage_ratio = unmeasured(row.reason);
-  if (comparison.compared > 0 && !comparison.comparable) {
-    row.reason += std::string(row.reason.empty() ? "" : "; ") + "the header gives all replicas one name, so nothing is compared with it";
+  if (row.truth.named > 0 && row.truth.compared == 0 && !row.truth.reason.empty() && row.attributed > 0) {
+    row.reason += (row.reason.empty() ? "" : "; ") + row.truth.reason;
   }
   return row;
 }

@@ -1,6 +1,6 @@
 // Which replica finished which response, from counter deltas alone. The problem is a plain value, built once from a Run;
 // a decoder turns it into claims. A better decoder replaces decode() and nothing else.
-// Nothing here may read RequestRecord::observed_replica; compare_with_headers() reports against it, and only that.
+// Nothing here may read RequestRecord::observed_replica; truth_check.h compares with it afterwards.
 #pragma once
 
 #include <cstddef>
@@ -53,6 +53,7 @@ struct SerialResult {
 [[nodiscard]] SerialResult serial_probe(const bench::Run& run, const RunFacts& facts);
 
 struct RunAttribution {
+  bool by_header = false;              ///< as the user asked: of_record is what headers say, the rest still the counters'
   std::vector<Attribution> of_record;  ///< order of Run::records; failed requests: replica -1, no reason
   std::string refusal;                 ///< no claims at all, and why
   core::Duration scrape_interval{};
@@ -63,16 +64,6 @@ struct RunAttribution {
   std::int64_t extra_finishes = 0, counted_finishes = 0;
 };
 [[nodiscard]] RunAttribution attribute_run(const bench::Run& run, const RunFacts& facts);
-
-/// Header names mapped one to one to replicas, most votes of claimed responses first, and the claims that disagree.
-struct HeaderComparison {
-  std::size_t compared = 0, wrong = 0;
-  bool comparable = true;                            ///< false: one name for several replicas: it names something else
-  std::map<std::string, std::string> name_of_replica;  ///< replica's name -> header value
-};
-/// Pooled over the runs of one arm, so that the same name must mean the same replica (metrics URL) in all of them.
-[[nodiscard]] HeaderComparison compare_with_headers(const std::vector<const bench::Run*>& runs,
-                                                    const std::vector<const RunAttribution*>& attributions);
 
 /// One row for a scenario on an arm, over all its runs.
 [[nodiscard]] AttributionRow attribution_row(const std::vector<const bench::Run*>& runs,

@@ -7,6 +7,7 @@
 #include "analyzers/arms.h"
 #include "analyzers/statistics.h"
 #include "analyzers/throughput.h"
+#include "analyzers/truth_check.h"
 #include "analyzers/window.h"
 
 namespace analyzers {
@@ -79,7 +80,12 @@ std::vector<Cell> make_cells(std::span<const bench::Run> runs) {
     auto& a = cell.analysis;
     a.used = a.purpose != "ladder" && a.attempt == last[{a.scenario, a.arm, a.block}];
     cell.attribution.of_record.resize(cell.run->records.size());
-    if (a.used) cell.attribution = attribute_run(*cell.run, cell.facts);
+    if (!a.used) continue;
+    cell.attribution = attribute_run(*cell.run, cell.facts);
+    const auto source = cell.run->manifest.labels.find("attribution");
+    if (source != cell.run->manifest.labels.end() && source->second == "header") {
+      cell.attribution = header_attribution(*cell.run, cell.attribution);
+    }
   }
   return cells;
 }

@@ -7,6 +7,7 @@
 
 #include "analyzers/multinomial.h"
 #include "analyzers/statistics.h"
+#include "analyzers/truth_check.h"
 
 namespace analyzers {
 namespace {
@@ -159,12 +160,12 @@ std::vector<ReplicaRow> replica_rows(const std::vector<const bench::Run*>& runs,
     if (rows.back().finished_requests.value) total += *rows.back().finished_requests.value;
     else complete = false;
   }
-  const auto comparison = compare_with_headers(runs, attributions);
+  const auto named = names_of_replicas(runs, attributions);
   for (auto& row : rows) {
     row.share_ratio = complete && total > 0 ? measured(*row.finished_requests.value / total, "exact count", static_cast<std::size_t>(total))
                                             : unmeasured("not every replica has a usable counter");
-    const auto name = comparison.name_of_replica.find(row.replica);
-    if (name != comparison.name_of_replica.end()) row.observed_name = name->second;
+    const auto name = named.find(row.replica);
+    if (name != named.end()) row.observed_name = name->second;
   }
   set_foreign(rows, runs, attributions);
   return rows;
@@ -231,6 +232,19 @@ std::string power_sentence(std::size_t n, std::size_t k) {
   return text + "finding that with 80 % certainty takes about " + std::to_string(*needed) + " prompts.";
 }
 
+namespace {
+
+Estimate grouped_coverage(const std::vector<PrefixGroupRow>& groups) {
+  std::size_t requests = 0, attributed = 0;
+  for (const auto& group : groups) {
+    requests += group.requests;
+    attributed += group.attributed;
+  }
+  return proportion(attributed, requests, "request shares a prefix group");
+}
+
+}  // namespace
+
 SpreadAnalysis spread(const std::vector<ReplicaRow>& replicas, const std::vector<PrefixGroupRow>& groups) {
   SpreadAnalysis out;
   const std::size_t k = replicas.size();
@@ -246,6 +260,8 @@ SpreadAnalysis spread(const std::vector<ReplicaRow>& replicas, const std::vector
     n += counts.back();
   }
   const std::string source = exact ? "finish counters" : "attributed responses";
+  out.basis = k == 0 ? "" : source;
+  out.grouped_coverage_ratio = grouped_coverage(groups);
   const auto jain = jain_index(load);
   if (k < 2 || !jain) {
     const std::string reason = k == 0 ? "no replica's metrics are known" : k == 1 ? "one replica: nothing to spread over" : "no finished requests";

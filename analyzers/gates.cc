@@ -17,11 +17,18 @@ struct Figure {
   std::optional<double> point;
   std::vector<double> values;  ///< per block; relative and scaling gates: ratios
   std::optional<std::pair<std::size_t, std::size_t>> counts;
+  std::size_t ambiguous = 0;   ///< responses that `counts` leaves out; the verdict must hold whoever served them
   std::string missing;         ///< why there is nothing
   std::string invalid;         ///< why it may not be judged
   std::string inconclusive;    ///< why it may be looked at, yet proves nothing
+  std::string next;            ///< what to do about that
   std::string note;
 };
+
+/// Figures of attributed responses alone prove nothing about the rest below this: a tenth left out can hide a fault of a
+/// tenth, about what gates on spread are there to find.
+constexpr double kLeastCoverage = 0.9;
+constexpr const char* kMoreCoverage = "raise the coverage of attribution: `gatebench plan` says what would";
 
 struct Bounds {
   double low = 0, high = 0;
@@ -166,14 +173,28 @@ class GateJudge {
     if (gate_.metric == "stickiness_ratio") return sticky_figure();
     if (gate_.metric == "prefix_hit_ratio") return from_estimate(arm().cache.hit_ratio);
     if (gate_.metric == "cache.efficiency_ratio") return from_estimate(arm().cache.efficiency_ratio);
-    if (gate_.metric == "spread.uniformity_p") return from_estimate(arm().spread.uniformity_p);
-    if (gate_.metric == "spread.jain") return from_estimate(arm().spread.jain);
-    if (gate_.metric == "spread.jain_vs_random") return from_estimate(arm().spread.jain_vs_random);
-    if (gate_.metric == "spread.affinity") return from_estimate(arm().spread.affinity);
+    if (starts("spread.")) return spread_figure();
     Figure out = from_blocks(block_values(cells(), gate_.metric));
     if (gate_.metric == "failed_ratio") {
       const auto& c = arm().counts;
       out.counts = {c.failed + c.timed_out, c.sent - c.cancelled};
+    }
+    return out;
+  }
+
+  Figure spread_figure() {
+    const SpreadAnalysis& spread = arm().spread;
+    const bool affinity = gate_.metric == "spread.affinity";
+    Figure out = from_estimate(affinity ? spread.affinity : gate_.metric == "spread.uniformity_p" ? spread.uniformity_p
+                               : gate_.metric == "spread.jain" ? spread.jain : spread.jain_vs_random);
+    if (!affinity && spread.basis != "attributed responses") return out;
+    Estimate coverage = spread.grouped_coverage_ratio;
+    for (const auto& row : evidence_.attribution) {
+      if (!affinity && row.scenario == cells().scenario && row.arm == cells().arm) coverage = row.coverage_ratio;
+    }
+    if (out.point && coverage.value && *coverage.value < kLeastCoverage) {
+      out.inconclusive = "only " + figure(100 * *coverage.value) + " % of the responses it rests on are attributed, and those may be the easy ones";
+      out.next = kMoreCoverage;
     }
     return out;
   }
@@ -184,6 +205,11 @@ class GateJudge {
       Figure out = from_estimate(row.coverage_ratio);
       if (gate_.metric == "attribution.coverage_ratio") {
         out.counts = {row.attributed, row.responses};
+        return out;
+      }
+      if (gate_.metric == "attribution.error_ratio") {
+        out = from_estimate(row.truth.error_ratio);
+        if (row.truth.compared > 0) out.counts = {row.truth.wrong, row.truth.compared};
         return out;
       }
       if (!row.wrong) return from_estimate(unmeasured("no response names its replica, so nothing can be compared"));
@@ -200,6 +226,7 @@ class GateJudge {
     for (const auto& group : arm().prefix_groups) {
       largest += group.per_replica.empty() ? 0 : *std::max_element(group.per_replica.begin(), group.per_replica.end());
       attributed += group.attributed;
+      out.ambiguous += group.requests - group.attributed;
     }
     if (attributed > 0) out.counts = {largest, attributed};
     return out;
@@ -208,7 +235,9 @@ class GateJudge {
   [[nodiscard]] std::string rule() const {
     if (!gate_.rule.empty()) return gate_.rule;
     if (!gate_.baseline.empty() || starts("scaling.")) return "paired_t";
-    if (gate_.metric == "attribution.coverage_ratio" || gate_.metric == "stickiness_ratio") return "binomial_exact";
+    if (gate_.metric == "attribution.coverage_ratio" || gate_.metric == "attribution.error_ratio" || gate_.metric == "stickiness_ratio") {
+      return "binomial_exact";
+    }
     // A count of failures can be judged within one run; from five blocks on the blocks speak for themselves.
     if (gate_.metric == "failed_ratio") return cells().cells.size() < 5 ? "binomial_exact" : "run_sign";
     if (starts("attribution.") || starts("spread.") || starts("cache.") || gate_.metric == "prefix_hit_ratio" || gate_.metric == "usd_per_hour") {
@@ -230,7 +259,7 @@ class GateJudge {
     else if (name == "run_sign") apply_sign(f);
     else apply_t(f, name);
     if (!f.inconclusive.empty() && result_.verdict != Verdict::kInvalid) {
-      set(Verdict::kInconclusive, f.inconclusive, "measure at a load that saturates both arms (a ladder shows it)");
+      set(Verdict::kInconclusive, f.inconclusive, f.next.empty() ? "measure at a load that saturates both arms (a ladder shows it)" : f.next);
     }
   }
 
@@ -256,6 +285,17 @@ class GateJudge {
                                 "Clopper-Pearson, one-sided " + figure(100 * gate_.confidence) + " %", f.counts->second);
     conclude({interval.low, interval.high}, f.counts->second, {}, {});
     if (result_.verdict == Verdict::kInconclusive) result_.next_action = "more requests: " + std::to_string(f.counts->second) + " are too few for this limit";
+    else if (f.ambiguous > 0) judge_ambiguous(f);
+  }
+
+  /// A verdict on attributed responses stands only if it would whatever the ambiguous ones are (Manski bounds).
+  void judge_ambiguous(const Figure& f) {
+    const std::size_t all = f.counts->second + f.ambiguous;
+    for (const std::size_t successes : {f.counts->first, f.counts->first + f.ambiguous}) {
+      const Interval interval = clopper_pearson(successes, all, 2 * gate_.confidence - 1);
+      if (decide(gate_, {interval.low, interval.high}) == result_.verdict) continue;
+      return set(Verdict::kInconclusive, std::to_string(f.ambiguous) + " of " + std::to_string(all) + " responses are ambiguous, and could turn the verdict", kMoreCoverage);
+    }
   }
 
   [[nodiscard]] std::size_t wanted_blocks(const std::string& name) const {

@@ -52,6 +52,9 @@ struct Context {
 [[nodiscard]] Section comparison_section(const Context& context);
 [[nodiscard]] Section ladder_section(const Context& context);
 [[nodiscard]] Section replicas_section(const Context& context);
+[[nodiscard]] Table replica_latency_table(const Context& context);
+/// Claims against names that responses carry, one block of tables per scenario and arm that has any.
+[[nodiscard]] std::vector<Block> truth_blocks(const Context& context);
 [[nodiscard]] Section cache_section(const Context& context);
 [[nodiscard]] Section attribution_section(const Context& context);
 [[nodiscard]] Section timeline_section(const Context& context);

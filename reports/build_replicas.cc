@@ -136,7 +136,7 @@ Table spread_table(const Context& context) {
   Table table;
   table.caption = "Balance and affinity";
   table.columns = {{"Scenario", false}, {"Arm", false}, {"Jain", true}, {"Jain against random", true}, {"uniformity p", true},
-                   {"affinity", true}, {"In words", false}};
+                   {"affinity", true}, {"of which attributed", true}, {"Spread counted by", false}, {"In words", false}};
   table.empty = "No distribution over replicas is known.";
   for (std::size_t i = 0; i < context.analysis.arms.size(); ++i) {
     const ArmAnalysis& arm = context.analysis.arms[i];
@@ -147,6 +147,8 @@ Table spread_table(const Context& context) {
                           estimate_cell(arm.spread.jain_vs_random, path + "jain_vs_random_ratio", Unit::kPlain),
                           estimate_cell(arm.spread.uniformity_p, path + "uniformity_p", Unit::kPlain),
                           estimate_cell(arm.spread.affinity, path + "affinity", Unit::kPlain),
+                          estimate_cell(arm.spread.grouped_coverage_ratio, path + "grouped_coverage_ratio", Unit::kPercent),
+                          text_cell(arm.spread.basis),
                           text_cell(sentence(arm.spread.sentence))});
   }
   return table;
@@ -263,6 +265,7 @@ Section replicas_section(const Context& context) {
     section.blocks.push_back(std::move(shares));
     section.blocks.push_back(spread_table(context));
   }
+  if (Table latencies = replica_latency_table(context); !latencies.rows.empty()) section.blocks.push_back(std::move(latencies));
   if (!heats.items.empty()) section.blocks.push_back(std::move(heats));
   return section;
 }
@@ -300,7 +303,7 @@ Section attribution_section(const Context& context) {
   Section section{"attribution", "Which replica served each response", "", {}, true};
   section.lead =
       "Worked out from the change of each replica's counters alone. Where a response header names the replica, it is "
-      "used only to count wrong answers.";
+      "used only to count wrong answers, unless the run asked for --attribution header.";
   section.blocks.push_back(Drawings{{coverage_drawing(context)}});
   Table table;
   table.caption = "Attribution by scenario and arm";
@@ -311,6 +314,7 @@ Section attribution_section(const Context& context) {
     table.rows.push_back(attribution_row(context, i));
   }
   section.blocks.push_back(std::move(table));
+  for (auto& block : truth_blocks(context)) section.blocks.push_back(std::move(block));
   section.blocks.push_back(Folded{"Exact totals per replica", totals_table(context)});
   section.blocks.push_back(Folded{"Scrapes and foreign traffic", scrapes_table(context)});
   return section;

@@ -85,6 +85,33 @@ Json scaling_of(const analyzers::ScalingRow& row) {
               {"reason", row.reason}};
 }
 
+Json truth_of(const analyzers::TruthCheck& truth) {
+  Json out{{"source", truth.source},
+           {"named", truth.named},
+           {"compared", truth.compared},
+           {"wrong", truth.wrong},
+           {"error_ratio", to_json(truth.error_ratio)},
+           {"reason", truth.reason},
+           {"replicas", truth.replicas},
+           {"names", truth.names},
+           {"confusion", truth.confusion}};
+  Json bins = Json::array();
+  for (const auto& bin : truth.bins) {
+    Json one{{"low", bin.low}, {"high", bin.high}, {"responses", bin.responses}, {"right", bin.right}};
+    one["stated_mean_ratio"] = bin.responses > 0 ? number(bin.stated_mean) : Json(nullptr);
+    one["observed_ratio"] = bin.responses > 0 ? number(static_cast<double>(bin.right) / static_cast<double>(bin.responses)) : Json(nullptr);
+    bins.push_back(std::move(one));
+  }
+  out["bins"] = std::move(bins);
+  Json disagreements = Json::array();
+  for (const auto& d : truth.disagreements) {
+    disagreements.push_back(Json{{"run_id", d.run_id}, {"request", d.request}, {"claimed", d.claimed}, {"named", d.named},
+                                 {"confidence_ratio", number(static_cast<double>(d.confidence))}, {"method", d.method}});
+  }
+  out["disagreements"] = std::move(disagreements);
+  return out;
+}
+
 Json attribution_of(const analyzers::AttributionRow& row) {
   Json methods = Json::object();
   for (const auto& entry : row.methods) methods[entry.first] = entry.second;
@@ -96,13 +123,16 @@ Json attribution_of(const analyzers::AttributionRow& row) {
   }
   Json out{{"scenario", row.scenario},
            {"arm", row.arm},
+           {"source", row.source},
            {"responses", row.responses},
            {"attributed", row.attributed},
            {"ambiguous", row.ambiguous},
            {"coverage_ratio", to_json(row.coverage_ratio)}};
   out["wrong"] = row.wrong ? Json(*row.wrong) : Json(nullptr);
   out["compared"] = row.compared ? Json(*row.compared) : Json(nullptr);
-  if (!row.wrong || !row.compared) out["wrong_reason"] = "no response named its replica, so there is nothing to compare with";
+  if (!row.wrong || !row.compared) {
+    out["wrong_reason"] = row.truth.reason.empty() ? "no response named its replica, so there is nothing to compare with" : row.truth.reason;
+  }
   out["verdict"] = row.verdict;
   out["methods"] = std::move(methods);
   out["ambiguous_reasons"] = std::move(reasons);
@@ -110,6 +140,8 @@ Json attribution_of(const analyzers::AttributionRow& row) {
   out["scrape_interval_ms"] = to_json(row.scrape_interval_ms);
   out["replica_totals"] = std::move(totals);
   out["foreign_ratio"] = to_json(row.foreign_ratio);
+  out["expected_wrong"] = to_json(row.expected_wrong);
+  out["truth"] = truth_of(row.truth);
   out["reason"] = row.reason;
   return out;
 }

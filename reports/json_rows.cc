@@ -88,6 +88,10 @@ Json check(const analyzers::ValidityCheck& of) {
   return out;
 }
 
+Json replica_latency(const analyzers::ReplicaLatency& row) {
+  return Json{{"metric", row.metric}, {"mean", to_json(row.mean)}, {"p50", to_json(row.p50)}, {"p95", to_json(row.p95)}};
+}
+
 Json replica(const ReplicaRow& row) {
   return Json{{"replica", row.replica},
               {"observed_name", row.observed_name},
@@ -100,7 +104,9 @@ Json replica(const ReplicaRow& row) {
               {"waiting_mean", to_json(row.waiting_mean)},
               {"running_mean", to_json(row.running_mean)},
               {"kv_used_mean_ratio", to_json(row.kv_used_mean_ratio)},
-              {"foreign_requests", to_json(row.foreign_requests)}};
+              {"foreign_requests", to_json(row.foreign_requests)},
+              {"weighed_ratio", to_json(row.weighed_ratio)},
+              {"latencies", rows(row.latencies, replica_latency)}};
 }
 
 Json group(const PrefixGroupRow& row) {
@@ -128,6 +134,8 @@ Json spread(const SpreadAnalysis& of) {
               {"jain_vs_random_ratio", to_json(of.jain_vs_random)},
               {"uniformity_p", to_json(of.uniformity_p)},
               {"affinity", to_json(of.affinity)},
+              {"basis", of.basis},
+              {"grouped_coverage_ratio", to_json(of.grouped_coverage_ratio)},
               {"sentence", of.sentence}};
 }
 

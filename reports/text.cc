@@ -201,6 +201,21 @@ void write_scaling(const Analysis& analysis, const std::string& scenario, Writer
   }
 }
 
+/// One line where responses name their replicas: how often the attribution was wrong, and how wrong it can be.
+void write_truth(const Analysis& analysis, const std::string& scenario, Writer& writer) {
+  for (const auto& row : analysis.attribution) {
+    if (row.scenario != scenario || row.truth.compared == 0) continue;
+    const std::string head = fmt::format("  {}:", writer.plain(row.arm, kNameWidth));
+    const auto& high = row.truth.error_ratio.high;
+    const std::string bound = high ? fmt::format("; an error of up to {} is not excluded (95 %)", format_figure(*high, Unit::kPercent)) : "";
+    writer.wrapped(head, characters(head),
+                   fmt::format("of {} attributed responses {} disagree with {}, {} expected by their confidence{}",
+                               format_figure(static_cast<double>(row.truth.compared), Unit::kCount),
+                               format_figure(static_cast<double>(row.truth.wrong), Unit::kCount), writer.plain(row.truth.source, kNameLength),
+                               figure(writer, row.expected_wrong, Unit::kPlain, false), bound), 4);
+  }
+}
+
 void write_arms(const Analysis& analysis, const std::string& scenario, const std::string& load, Writer& writer) {
   std::vector<std::vector<std::string>> rows{table_head()};
   for (const ArmAnalysis& arm : analysis.arms) {
@@ -214,6 +229,7 @@ void write_arms(const Analysis& analysis, const std::string& scenario, const std
   writer.line(writer.heading(title));
   writer.table(rows);
   write_scaling(analysis, scenario, writer);
+  write_truth(analysis, scenario, writer);
 }
 
 /// Tests of a few requests share one table.

@@ -43,6 +43,7 @@ class RunVerb final : public Verb {
     o.option("target", "URL", "base URL of the gateway, http://host:port", &target_).required = true;
     o.option("model", "NAME", "model to ask for (default: the first of /v1/models)", &model_);
     replica_options_.declare(o);
+    o.option("attribution", "SOURCE", "which replica served: metrics (their counters), or header (believe what responses say; default metrics)", &attribution_);
     o.option("measure-scrape-cost", "", "first measure what scraping costs: 6 pairs of 4 s, scraping on and off", &measure_scrape_cost_);
     o.option("seed", "N", "seed of the schedule (default 1)", &seed_);
     o.option("request-rate", "RPS", "open loop: requests per second", &overrides_.rate_rps);
@@ -89,6 +90,7 @@ class RunVerb final : public Verb {
     invocation.terminal.clear_progress();
     if (!run) return report_error(invocation, run.error());
     if (auto written = (*writer)->finish(); !written) return report_error(invocation, written.error());
+    if (attribution_ == "header" && run->manifest.replicas.empty()) name_replicas(*run);
     if (auto saved = (*store)->save_run(*run); !saved) return report_error(invocation, saved.error());
     std::vector<Run> runs;
     runs.push_back(std::move(*run));
@@ -163,10 +165,22 @@ class RunVerb final : public Verb {
       else if (metric == "e2el" || metric == "e2e") slo.e2e_ms = value;
       else errors += fmt::format("--goodput {}: {} is not one of ttft, tpot, e2el\n", text, metric);
     }
+    if (attribution_ != "metrics" && attribution_ != "header") errors += fmt::format("--attribution {}: use metrics or header\n", attribution_);
+    if (request.labels.count("attribution") != 0) errors += "--label attribution=…: the name is taken; --attribution sets it\n";
+    request.labels["attribution"] = attribution_;
     if (measure_scrape_cost_ && request.replicas.empty() && !replica_options_.discovers()) errors += "--measure-scrape-cost: needs replicas to scrape\n";
     if (errors.empty()) return {};
     errors.pop_back();
     return core::fail(core::ErrorCode::kInvalid, errors);
+  }
+
+  /// Without any --replica the names in the responses are the list.
+  static void name_replicas(Run& run) {
+    for (const auto& observed : run.observed_names) {
+      ReplicaInfo info;
+      info.name = observed;
+      run.manifest.replicas.push_back(std::move(info));
+    }
   }
 
   static std::string one_line(std::string text) {
@@ -208,7 +222,7 @@ class RunVerb final : public Verb {
     return exit_code_of(analysis);
   }
 
-  std::string scenario_, target_, model_, store_ = "gatebench.db", out_, output_ = "text", gates_file_, scrape_cost_;
+  std::string scenario_, target_, model_, store_ = "gatebench.db", out_, output_ = "text", gates_file_, scrape_cost_, attribution_ = "metrics";
   std::vector<std::string> goodput_, gates_, labels_;
   ReplicaOptions replica_options_;
   std::uint64_t seed_ = 1;

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "analyzers/attribution.h"
+#include "analyzers/truth_check.h"
 #include "tests/analyzers/simulated_counters.h"
 
 namespace {
@@ -97,7 +98,7 @@ TEST(AttributionSerial, HeadersAreComparedOneToOneAndNeverFedIn) {
   const auto facts = facts_of(made.run);
   const auto after = attribute_run(made.run, facts);
   for (std::size_t i = 0; i < 12; ++i) EXPECT_EQ(before.of_record[i].replica, after.of_record[i].replica);
-  EXPECT_GT(compare_with_headers({&made.run}, {&after}).wrong, 3u);
+  EXPECT_GT(check_truth({&made.run}, {&after}).wrong, 3u);
   for (auto& r : made.run.records) r.observed_replica = 0;
   const auto row = attribution_row({&made.run}, {&facts}, {&after});
   EXPECT_FALSE(row.wrong.has_value());

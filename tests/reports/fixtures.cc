@@ -118,6 +118,11 @@ std::vector<ReplicaRow> replicas(const Load& load) {
     row.kv_used_mean_ratio = point(0.21);
     row.foreign_requests = point(0);
     row.observed_name = fmt::format("127.0.0.1:{}", 40100 + i);
+    row.weighed_ratio = point(0.993, total);
+    for (const char* metric : {"ttft_ms", "tpot_ms", "e2e_ms"}) {
+      const double base = 40 + 3 * static_cast<double>(i);
+      row.latencies.push_back({metric, point(base, load.n, "responses weighed by posterior"), point(base - 4, load.n), none("needs 72 responses, has about 60")});
+    }
     out.push_back(row);
   }
   return out;
@@ -225,6 +230,23 @@ void add_seed_test(Analysis& analysis, const std::string& scenario, const std::s
   analysis.attribution.push_back(row);
 }
 
+analyzers::TruthCheck truth(const AttributionRow& row) {
+  analyzers::TruthCheck out;
+  out.source = "x-inference-pod";
+  out.named = row.responses;
+  out.compared = row.attributed;
+  out.wrong = 1;
+  out.error_ratio = point(1.0 / static_cast<double>(row.attributed), row.attributed);
+  out.error_ratio.low = 0;
+  out.error_ratio.high = 4.744 / static_cast<double>(row.attributed);
+  out.replicas = {"replica-0", "replica-1"};
+  out.names = {"pod-a", "pod-b"};
+  out.confusion = {{row.attributed / 2, 1}, {0, row.attributed - row.attributed / 2 - 1}};
+  out.bins = {{0, 0.5, 3, 1, 0.41}, {0.5, 0.99, 0, 0, 0}, {0.99, 1, row.attributed, row.attributed - 1, 0.9996}};
+  out.disagreements = {{"01J0000000000000000000RICH", "replica-0", "pod-b", 17, 0.993F, "posterior"}};
+  return out;
+}
+
 AttributionRow attribution_row(const Load& load) {
   AttributionRow row;
   row.scenario = load.scenario;
@@ -240,6 +262,8 @@ AttributionRow attribution_row(const Load& load) {
   row.verdict = one ? "exact" : "partial";
   row.methods = {{one ? "serial" : "posterior", row.attributed}};
   if (!one) row.ambiguous_reasons = {{"several finishers with equal sums", row.ambiguous}};
+  row.expected_wrong = point(0.4, row.attributed);
+  row.truth = truth(row);
   row.lambda = point(load.saturated ? 4.1 : 0.8, 400);
   row.scrape_interval_ms = point(20.4, 400);
   for (std::size_t i = 0; i < load.replicas; ++i) row.replica_totals.emplace_back(fmt::format("replica-{}", i), static_cast<double>(total / load.replicas));
