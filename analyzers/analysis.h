@@ -230,6 +230,14 @@ struct TruthCheck {
   std::vector<Disagreement> disagreements;  ///< the first twenty
 };
 
+/// What scraping took, over the runs of an arm.
+struct ScrapingCost {
+  std::uint64_t scrapes = 0, failed = 0, torn = 0;
+  Estimate answer_p50_ms, answer_p99_ms;  ///< of one page; of several runs the slowest
+  Estimate page_bytes, busy_ratio;        ///< busy: of the load's time, in which the busiest replica was answering, at most
+  std::string measured;                   ///< differences that `run --measure-scrape-cost` found; empty: not measured
+};
+
 struct AttributionRow {
   std::string scenario, arm;
   std::string source = "metrics";         ///< or "header": the user chose to believe it
@@ -246,6 +254,7 @@ struct AttributionRow {
   Estimate foreign_ratio;
   Estimate expected_wrong;                ///< sum of 1 - confidence over the attributed
   TruthCheck truth;
+  ScrapingCost scraping;
   std::string reason;                     ///< why partial or none
 };
 

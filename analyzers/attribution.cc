@@ -182,6 +182,33 @@ void add_expected_wrong(const std::vector<const RunAttribution*>& attributions, 
   else row.expected_wrong = measured(sum, "sum of 1 - confidence over the attributed", row.attributed);
 }
 
+ScrapingCost scraping_cost(const std::vector<const bench::Run*>& runs) {
+  ScrapingCost out;
+  double p50 = 0, p99 = 0, busy = 0, bytes = 0;
+  for (const auto* run : runs) {
+    const auto& h = run->health;
+    out.scrapes += h.scrapes;
+    out.failed += h.failed_scrapes;
+    out.torn += h.torn_scrapes;
+    p50 = std::max(p50, core::to_ms(h.scrape_p50));
+    p99 = std::max(p99, core::to_ms(h.scrape_p99));
+    busy = std::max(busy, h.scrape_busy_ratio);
+    bytes += h.scrape_bytes_mean * static_cast<double>(h.scrapes);
+    const auto label = run->manifest.labels.find("scrape_cost");
+    if (label != run->manifest.labels.end()) out.measured = label->second;
+  }
+  if (out.scrapes == 0) {
+    out.answer_p50_ms = out.answer_p99_ms = out.page_bytes = out.busy_ratio = unmeasured("no scrapes");
+    return out;
+  }
+  const std::string method = runs.size() == 1 ? "within this run" : "the worst of " + std::to_string(runs.size()) + " runs";
+  out.answer_p50_ms = measured(p50, method, out.scrapes);
+  out.answer_p99_ms = measured(p99, method, out.scrapes);
+  out.busy_ratio = measured(busy, method, out.scrapes);
+  out.page_bytes = measured(bytes / static_cast<double>(out.scrapes), "mean", out.scrapes);
+  return out;
+}
+
 void judge_row(AttributionRow& row, const std::string& refusal) {
   if (!refusal.empty() && row.attributed == 0) {
     row.verdict = "none";
@@ -239,6 +266,7 @@ AttributionRow attribution_row(const std::vector<const bench::Run*>& runs, const
     row.wrong = row.truth.wrong;
   }
   add_expected_wrong(attributions, row);
+  row.scraping = scraping_cost(runs);
   if (lambdas.empty()) {
     row.lambda = unmeasured("no scrapes");
     row.scrape_interval_ms = unmeasured("no scrapes");

@@ -33,6 +33,24 @@ std::vector<std::size_t> shown_replicas(const ArmAnalysis& arm) {
   return order;
 }
 
+/// Names of pods differ at their ends: what all share, up to a separator, becomes an ellipsis where they are too long.
+std::vector<std::string> short_names(const ArmAnalysis& arm, std::size_t width) {
+  std::vector<std::string> out;
+  std::size_t longest = 0, shared = arm.replicas.empty() ? 0 : arm.replicas.front().replica.size();
+  for (const auto& row : arm.replicas) {
+    longest = std::max(longest, row.replica.size());
+    const auto& first = arm.replicas.front().replica;
+    const auto end = first.begin() + static_cast<std::ptrdiff_t>(std::min({shared, first.size(), row.replica.size()}));
+    shared = static_cast<std::size_t>(std::mismatch(first.begin(), end, row.replica.begin()).first - first.begin());
+  }
+  const bool cut = longest > width && arm.replicas.size() > 1;
+  const auto separator = cut && shared > 0 ? arm.replicas.front().replica.find_last_of("-./:_", shared - 1) : std::string::npos;
+  for (const auto& row : arm.replicas) {
+    out.push_back(separator == std::string::npos ? clean(row.replica, width) : clean("\u2026" + row.replica.substr(separator + 1), width));
+  }
+  return out;
+}
+
 Drawing share_drawing(const Context& context, std::size_t at) {
   const ArmAnalysis& arm = context.analysis.arms[at];
   Drawing drawing;
@@ -44,6 +62,7 @@ Drawing share_drawing(const Context& context, std::size_t at) {
                           {"KV used", true}, {"foreign", true}, {"named in responses", false}};
   Bars bars;
   bars.max = 0;
+  const auto labels = short_names(arm, 18);
   for (const std::size_t i : shown_replicas(arm)) {
     const auto& row = arm.replicas[i];
     const std::string path = fmt::format("/arms/{}/replicas/{}/", at, i);
@@ -60,7 +79,7 @@ Drawing share_drawing(const Context& context, std::size_t at) {
                                  estimate_cell(row.foreign_requests, path + "foreign_requests", Unit::kCount),
                                  name_cell(row.observed_name.empty() ? "\u2014" : row.observed_name)});
     if (!row.share_ratio.value || !std::isfinite(*row.share_ratio.value)) continue;
-    bars.bars.push_back({clean(row.replica, 18), arm_index(context, arm.arm), *row.share_ratio.value,
+    bars.bars.push_back({labels[i], arm_index(context, arm.arm), *row.share_ratio.value,
                          format_figure(*row.share_ratio.value, Unit::kPercent)});
     bars.max = std::max(bars.max, *row.share_ratio.value);
   }
@@ -104,7 +123,7 @@ Drawing heat_drawing(const Context& context, std::size_t at, std::size_t& budget
     order.resize(kHeatRows);
   }
   Heat heat{"prefix group", "replica", {}, {}, {}};
-  for (const auto& replica : arm.replicas) heat.columns.push_back(clean(replica.replica, 12));
+  heat.columns = short_names(arm, 12);
   bool any = false;
   for (const std::size_t g : order) {
     const auto& group = arm.prefix_groups[g];
@@ -218,15 +237,23 @@ std::vector<Cell> attribution_row(const Context& context, std::size_t at) {
 
 Table scrapes_table(const Context& context) {
   Table table;
-  table.caption = "Scrapes, and finished requests that this run did not send";
-  table.columns = {{"Scenario", false}, {"Arm", false}, {"scrape interval, ms", true}, {"foreign share", true}};
+  table.caption = "Scrapes, what they took, and finished requests that this run did not send";
+  table.columns = {{"Scenario", false}, {"Arm", false}, {"scrape interval, ms", true}, {"scrapes", true}, {"failed", true}, {"torn", true},
+                   {"answer p50, ms", true}, {"answer p99, ms", true}, {"page, bytes", true}, {"busiest replica answering", true},
+                   {"foreign share", true}, {"Measured effect of scraping", false}};
   table.empty = "No replica was scraped.";
   for (std::size_t i = 0; i < context.analysis.attribution.size(); ++i) {
     const AttributionRow& row = context.analysis.attribution[i];
     const std::string path = fmt::format("/attribution/{}/", i);
     table.rows.push_back({name_cell(row.scenario), arm_cell(context, row.arm),
                           estimate_cell(row.scrape_interval_ms, path + "scrape_interval_ms", Unit::kMs),
-                          estimate_cell(row.foreign_ratio, path + "foreign_ratio", Unit::kPercent)});
+                          count_cell(row.scraping.scrapes, path + "scraping/scrapes"), count_cell(row.scraping.failed, path + "scraping/failed"),
+                          count_cell(row.scraping.torn, path + "scraping/torn"),
+                          estimate_cell(row.scraping.answer_p50_ms, path + "scraping/answer_p50_ms", Unit::kMs),
+                          estimate_cell(row.scraping.answer_p99_ms, path + "scraping/answer_p99_ms", Unit::kMs),
+                          estimate_cell(row.scraping.page_bytes, path + "scraping/page_bytes", Unit::kCount),
+                          estimate_cell(row.scraping.busy_ratio, path + "scraping/busy_ratio", Unit::kPercent),
+                          estimate_cell(row.foreign_ratio, path + "foreign_ratio", Unit::kPercent), text_cell(sentence(row.scraping.measured))});
   }
   return table;
 }

@@ -29,7 +29,6 @@ void add_latency_row(const Context& context, std::size_t arm_at, std::size_t at,
   const std::string path = fmt::format("/arms/{}/replicas/{}/", arm_at, at);
   std::vector<Cell> cells{name_cell(arm.scenario), arm_cell(context, arm.arm), name_cell(row.replica),
                           estimate_cell(row.weighed_ratio, path + "weighed_ratio", Unit::kPercent)};
-  std::string method;
   const auto add = [&](std::string_view metric, analyzers::Estimate ReplicaLatency::*member, std::string_view key) {
     std::size_t i = 0;
     const ReplicaLatency* latency = latency_of(row, metric, i);
@@ -37,7 +36,6 @@ void add_latency_row(const Context& context, std::size_t arm_at, std::size_t at,
       cells.push_back(text_cell("\u2014"));
       return;
     }
-    if ((latency->*member).value) method = (latency->*member).method;
     cells.push_back(estimate_cell(latency->*member, fmt::format("{}latencies/{}/{}", path, i, key), Unit::kMs));
   };
   add("ttft_ms", &ReplicaLatency::mean, "mean");
@@ -46,7 +44,6 @@ void add_latency_row(const Context& context, std::size_t arm_at, std::size_t at,
   add("tpot_ms", &ReplicaLatency::mean, "mean");
   add("e2e_ms", &ReplicaLatency::mean, "mean");
   add("e2e_ms", &ReplicaLatency::p95, "p95");
-  cells.push_back(text_cell(sentence(method)));
   table.rows.push_back(std::move(cells));
 }
 
@@ -116,14 +113,14 @@ Table summary_table(const Context& context) {
 
 Table replica_latency_table(const Context& context) {
   Table table;
-  table.caption = "Latency per replica, ms";
+  table.caption = "Latency per replica, ms; each response counts by the probability that the replica served it";
   table.columns = {{"Scenario", false}, {"Arm", false}, {"Replica", false}, {"responses known", true}, {"TTFT mean", true}, {"TTFT p50", true},
-                   {"TTFT p95", true}, {"TPOT mean", true}, {"E2E mean", true}, {"E2E p95", true}, {"How", false}};
+                   {"TTFT p95", true}, {"TPOT mean", true}, {"E2E mean", true}, {"E2E p95", true}};
   for (std::size_t a = 0; a < context.analysis.arms.size(); ++a) {
     const auto& replicas = context.analysis.arms[a].replicas;
     if (replicas.size() < 2 || replicas.front().latencies.empty()) continue;
     for (std::size_t r = 0; r < std::min(replicas.size(), kMostReplicas); ++r) add_latency_row(context, a, r, table);
-    if (replicas.size() > kMostReplicas) table.caption = fmt::format("Latency per replica, ms: the first {} of an arm; all are in report.json", kMostReplicas);
+    if (replicas.size() > kMostReplicas) table.caption += fmt::format("; the first {} of an arm, all are in report.json", kMostReplicas);
   }
   return table;
 }

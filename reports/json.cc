@@ -97,7 +97,7 @@ Json truth_of(const analyzers::TruthCheck& truth) {
            {"confusion", truth.confusion}};
   Json bins = Json::array();
   for (const auto& bin : truth.bins) {
-    Json one{{"low", bin.low}, {"high", bin.high}, {"responses", bin.responses}, {"right", bin.right}};
+    Json one{{"from_ratio", bin.low}, {"to_ratio", bin.high}, {"responses", bin.responses}, {"right", bin.right}};
     one["stated_mean_ratio"] = bin.responses > 0 ? number(bin.stated_mean) : Json(nullptr);
     one["observed_ratio"] = bin.responses > 0 ? number(static_cast<double>(bin.right) / static_cast<double>(bin.responses)) : Json(nullptr);
     bins.push_back(std::move(one));
@@ -142,6 +142,14 @@ Json attribution_of(const analyzers::AttributionRow& row) {
   out["foreign_ratio"] = to_json(row.foreign_ratio);
   out["expected_wrong"] = to_json(row.expected_wrong);
   out["truth"] = truth_of(row.truth);
+  out["scraping"] = Json{{"scrapes", row.scraping.scrapes},
+                         {"failed", row.scraping.failed},
+                         {"torn", row.scraping.torn},
+                         {"answer_p50_ms", to_json(row.scraping.answer_p50_ms)},
+                         {"answer_p99_ms", to_json(row.scraping.answer_p99_ms)},
+                         {"page_bytes", to_json(row.scraping.page_bytes)},
+                         {"busy_ratio", to_json(row.scraping.busy_ratio)},
+                         {"measured", row.scraping.measured}};
   out["reason"] = row.reason;
   return out;
 }
