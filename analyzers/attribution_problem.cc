@@ -109,7 +109,7 @@ LayerSource first_token_source() {
 LayerSource body_source() {
   using protocol::VllmSnapshot;
   LayerSource s;
-  s.count = [](const VllmSnapshot& v) { return v.http_request_count; };
+  s.count = [](const VllmSnapshot& v) { return std::optional<double>(v.http_request_count.value_or(0)); };  // appears with the first request
   s.counters[0] = &VllmSnapshot::http_request_bytes_sum;
   return s;
 }
@@ -131,8 +131,8 @@ bool read_channel(const LayerSource& source, std::size_t c, const protocol::Vllm
   if (source.counters[c] == nullptr) return true;
   const auto& b = before.*source.counters[c];
   const auto& a = after.*source.counters[c];
-  if (!a || !b) return true;
-  window.sum[c] = std::llround(*a - *b);
+  if (!a) return true;
+  window.sum[c] = std::llround(*a - b.value_or(0));
   return window.sum[c] >= 0 && (window.count > 0 || window.sum[c] == 0);
 }
 
@@ -327,9 +327,9 @@ void total_up(const LayerSource& source, const RunFacts& facts, bool bracketed, 
     counted += *to - *from;
     for (std::size_t c = 0; c < kIntegerChannels; ++c) {
       const bool histogram = source.histograms[c] != nullptr && (before.*source.histograms[c]).present && (after.*source.histograms[c]).present;
-      const bool counter = source.counters[c] != nullptr && before.*source.counters[c] && after.*source.counters[c];
+      const bool counter = source.counters[c] != nullptr;
       if (histogram) counted_sum[c] += (after.*source.histograms[c]).sum - (before.*source.histograms[c]).sum;
-      else if (counter) counted_sum[c] += *(after.*source.counters[c]) - *(before.*source.counters[c]);
+      else if (counter) counted_sum[c] += (after.*source.counters[c]).value_or(0) - (before.*source.counters[c]).value_or(0);
       else layer.channel_used[c] = false;
     }
     layer.latency_known = layer.latency_known && source.latency != nullptr && (before.*source.latency).present && (after.*source.latency).present;
@@ -430,7 +430,7 @@ void add_other_layers(const bench::Run& run, const RunFacts& facts, const std::v
   choose_channels(first_token_source(), first);
   total_up(first_token_source(), facts, bracketed, first, counted);
   const bool adds_up = !first.totals_known || (first.extra >= 0 && counted[0] >= own_sum(first)[0] - 0.5);
-  if (!first.candidates.empty() && adds_up && first.channel_used[0]) {
+  if (!first.candidates.empty() && adds_up && first.channel_used[0] && counted[0] > 0) {
     add_rounds(first_token_source(), rounds, boundaries, problem.replicas, first);
     first.model.foreign_per_s = foreign_rate(first, facts);
     problem.first_token = std::move(first);

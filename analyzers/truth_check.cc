@@ -66,21 +66,22 @@ Votes count_votes(const std::vector<Named>& named, bool exact_only, Mapping& out
   return votes;
 }
 
-/// Most votes first; each name and each replica once.
-void assign(const Votes& votes, Mapping& out) {
+/// Most votes first; each name and each replica once. What is assigned already stays.
+void assign(const Votes& votes, Mapping& out, std::map<std::string, std::string>& key_of_name) {
   std::vector<std::pair<std::size_t, std::pair<std::string, std::string>>> ranked;
   for (const auto& [key, names] : votes) {
     for (const auto& [name, count] : names) ranked.push_back({count, {key, name}});
   }
   std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
-  std::map<std::string, std::string> key_of_name;
   for (const auto& [count, pair] : ranked) {
     const auto& [key, name] = pair;
-    if (out.name_of_key.count(key) == 0 && key_of_name.count(name) == 0) {
-      out.name_of_key[key] = name;
-      key_of_name[name] = key;
-    }
+    if (out.name_of_key.count(key) != 0 || key_of_name.count(name) != 0) continue;
+    out.name_of_key[key] = name;
+    key_of_name[name] = key;
   }
+}
+
+void find_conflict(const Votes& votes, const std::map<std::string, std::string>& key_of_name, Mapping& out) {
   if (votes.size() > 1 && key_of_name.size() == 1) {
     out.conflict = "responses of all replicas are given one name, \"" + key_of_name.begin()->first + "\": it is a proxy's; nothing is compared with it";
     return;
@@ -94,12 +95,14 @@ void assign(const Votes& votes, Mapping& out) {
   }
 }
 
+/// Exact responses first; replicas that have none by all their claims.
 Mapping map_names(const std::vector<Named>& named) {
   Mapping out;
-  Votes votes = count_votes(named, true, out);
-  if (votes.empty()) votes = count_votes(named, false, out);
-  else (void)count_votes(named, false, out);  // names of replicas that have no exact response
-  assign(votes, out);
+  std::map<std::string, std::string> key_of_name;
+  const Votes exact = count_votes(named, true, out), all = count_votes(named, false, out);
+  assign(exact, out, key_of_name);
+  assign(all, out, key_of_name);
+  find_conflict(exact.empty() ? all : exact, key_of_name, out);
   return out;
 }
 

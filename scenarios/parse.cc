@@ -162,6 +162,14 @@ void check_whole(ObjectReader& root, Scenario& scenario) {
                   [](const Workload& w) { return w.prompt.cycle_extra_tokens.empty(); })) {
     root.report("watermark", "is \"prompt-length\", but no workload has cycle_extra_tokens");
   }
+  if (scenario.watermark == "max-tokens" &&
+      std::all_of(scenario.workloads.begin(), scenario.workloads.end(),
+                  [](const Workload& w) { return w.output.max_tokens_cycle.empty(); })) {
+    root.report("watermark", "is \"max-tokens\", but no workload has max_tokens_cycle");
+  }
+  if (scenario.watermark == "body" && scenario.pad_body_bytes_cycle.empty()) {
+    root.report("watermark", "is \"body\", but pad_body_bytes_cycle is empty");
+  }
   if (scenario.continuous_usage && !scenario.stream) {
     root.report("continuous_usage", "needs \"stream\": true");
   }
@@ -190,8 +198,9 @@ void read_scenario(const JsonValue& value, std::vector<Problem>& problems, Scena
   read_limits(root, problems, scenario);
   root.counts("ladder", 1, kMaxConcurrency, scenario.ladder);
   root.boolean("serial_probe", scenario.serial_probe);
-  const bool watermark = root.choice("watermark", Need::kOptional, {"none", "prompt-length"}, 0) == 1;
-  scenario.watermark = watermark ? "prompt-length" : "none";
+  root.counts("pad_body_bytes_cycle", 0, 65'535, scenario.pad_body_bytes_cycle);
+  const std::vector<std::string_view> watermarks{"none", "prompt-length", "max-tokens", "body"};
+  scenario.watermark = watermarks[root.choice("watermark", Need::kOptional, watermarks, 0)];
   if (value.kind == JsonValue::Kind::kObject) check_whole(root, scenario);
   root.finish();
 }

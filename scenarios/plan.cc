@@ -145,6 +145,8 @@ class Planner {
     request.max_tokens = tokens.empty() ? workload.output.max_tokens : tokens[turn % tokens.size()];
     const auto& extra = workload.prompt.cycle_extra_tokens;
     request.extra_tokens = extra.empty() ? 0 : extra[turn % extra.size()];
+    const auto& padding = scenario_.pad_body_bytes_cycle;
+    request.pad_bytes = padding.empty() ? 0 : padding[request.index % padding.size()];
     request.prompt_seed = text_seed(prompt_base_, index, request.number);
     if (workload.prompt.kind == PromptKind::kSharedPrefix) {
       const std::uint32_t group = draw_group(state, workload.prompt.groups);
@@ -188,6 +190,7 @@ class Planner {
       digest.add(request.prompt_seed);
       digest.add(request.prefix_seed);
       digest.add(request.prompt_digest);
+      if (request.pad_bytes > 0) digest.add(std::uint64_t{request.pad_bytes});
     }
     return digest.value();
   }

@@ -39,4 +39,13 @@ void render_prompt(const Scenario& scenario, const PlannedRequest& request, std:
   }
 }
 
+std::uint32_t planned_prompt_tokens(const Scenario& scenario, const PlannedRequest& request) {
+  const PromptSpec& spec = scenario.workloads[request.workload].prompt;
+  if (spec.kind == PromptKind::kUnique) return spec.tokens + request.extra_tokens;
+  if (spec.kind == PromptKind::kSharedPrefix) return spec.prefix_tokens + spec.suffix_tokens + request.extra_tokens;
+  std::string prompt;
+  render_prompt(scenario, request, prompt);
+  return static_cast<std::uint32_t>(protocol::count_tokens(prompt));
+}
+
 }  // namespace scenarios

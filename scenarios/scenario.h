@@ -81,7 +81,8 @@ struct Scenario {
   Duration drain_timeout = std::chrono::seconds(10);  ///< how long stragglers may take once dispatching has ended
   std::vector<std::uint32_t> ladder;  ///< concurrencies of a short ladder; empty: none
   bool serial_probe = false;          ///< c = 1 with scrapes around each request: attribution is exact
-  std::string watermark = "none";     ///< "none" or "prompt-length": whether cycle_extra_tokens is there for attribution
+  std::vector<std::uint32_t> pad_body_bytes_cycle;  ///< bytes of the `user` text of each request in turn; empty: none
+  std::string watermark = "none";     ///< "none", "prompt-length", "max-tokens", "body": which cycle is there for attribution
 };
 
 /// Values from the command line that replace those of the file.

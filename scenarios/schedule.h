@@ -22,6 +22,7 @@ struct PlannedRequest {
   std::uint32_t number = 0;        ///< 1-based number within its workload
   std::uint32_t max_tokens = 0;
   std::uint32_t extra_tokens = 0;  ///< watermark offset
+  std::uint32_t pad_bytes = 0;     ///< of the `user` text
   std::uint64_t prompt_seed = 0;   ///< seed of the request's own text
   std::uint64_t prefix_seed = 0;   ///< seed of its group's prefix; 0: none
   std::uint64_t prompt_digest = 0; ///< names the text: over all that render_prompt() works from, not over its bytes
@@ -44,6 +45,9 @@ core::Result<Schedule> plan(const Scenario& scenario, std::uint64_t seed, std::u
 
 /// Replaces `prompt` with the request's text. Allocates only when `prompt` has to grow.
 void render_prompt(const Scenario& scenario, const PlannedRequest& request, std::string& prompt);
+
+/// Tokens of the request's prompt by gatebench's own tokenizer, without rendering where the planner's counts say it.
+[[nodiscard]] std::uint32_t planned_prompt_tokens(const Scenario& scenario, const PlannedRequest& request);
 
 /// Hits (tokens) that an unbounded cache shared by all replicas would have had, were the requests served in schedule
 /// order one after the other; and one unbounded cache per replica under the given assignment (replica per request; -1:

@@ -90,8 +90,9 @@ std::string to_json(const Scenario& scenario) {
                      seconds(scenario.trim_start), workloads, slo_json(scenario.slo));
   out += fmt::format(R"(,"timeouts":{{"request_s":{},"connect_s":{},"drain_s":{}}})", seconds(scenario.request_timeout),
                      seconds(scenario.connect_timeout), seconds(scenario.drain_timeout));
-  out += fmt::format(R"(,"ladder":{},"serial_probe":{},"watermark":{}}})", list(scenario.ladder), scenario.serial_probe,
-                     quoted(scenario.watermark));
+  out += fmt::format(R"(,"ladder":{},"serial_probe":{})", list(scenario.ladder), scenario.serial_probe);
+  if (!scenario.pad_body_bytes_cycle.empty()) out += fmt::format(R"(,"pad_body_bytes_cycle":{})", list(scenario.pad_body_bytes_cycle));
+  out += fmt::format(R"(,"watermark":{}}})", quoted(scenario.watermark));
   return out;
 }
 

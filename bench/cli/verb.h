@@ -39,6 +39,7 @@ std::unique_ptr<Verb> make_stack_verb();
 std::unique_ptr<Verb> make_replica_verb();
 std::unique_ptr<Verb> make_router_verb();
 std::unique_ptr<Verb> make_run_verb();
+std::unique_ptr<Verb> make_plan_verb();
 std::unique_ptr<Verb> make_verify_verb();
 std::unique_ptr<Verb> make_compare_verb();
 std::unique_ptr<Verb> make_report_verb();

@@ -8,9 +8,11 @@
 #include "bench/cli/files.h"
 #include "bench/cli/live_view.h"
 #include "bench/cli/replica_options.h"
+#include "bench/cli/scenario_options.h"
 #include "bench/cli/scrape_cost.h"
 #include "bench/cli/stored_analysis.h"
 #include "bench/cli/verb.h"
+#include "bench/cli/watermark_options.h"
 #include "bench/shell/run_writer.h"
 #include "bench/shell/runner.h"
 #include "core/text.h"
@@ -22,37 +24,19 @@ namespace {
 constexpr Duration kScrapeCostPhase = std::chrono::seconds(4);
 constexpr std::size_t kScrapeCostPairs = 6;
 
-core::Result<scenarios::Scenario> find_scenario(const std::string& reference) {
-  if (scenarios::catalog_json(reference)) return scenarios::catalog_scenario(reference);
-  const bool looks_like_file = reference.find('/') != std::string::npos || reference.find(".json") != std::string::npos;
-  if (!looks_like_file) return scenarios::catalog_scenario(reference);
-  const auto text = read_file(reference);
-  if (!text) return text.error();
-  return scenarios::parse_scenario(*text, reference);
-}
-
 class RunVerb final : public Verb {
  public:
   [[nodiscard]] std::string_view name() const override { return "run"; }
   [[nodiscard]] std::string_view summary() const override { return "one load run against a gateway or server"; }
 
   void declare(OptionTable& o) override {
-    std::string names;
-    for (const auto known : scenarios::catalog_names()) names += (names.empty() ? "" : ", ") + std::string(known);
-    o.positional("SCENARIO", "a scenario file, or a bundled one: " + names, &scenario_);
+    scenario_options_.declare(o);
     o.option("target", "URL", "base URL of the gateway, http://host:port", &target_).required = true;
     o.option("model", "NAME", "model to ask for (default: the first of /v1/models)", &model_);
     replica_options_.declare(o);
     o.option("attribution", "SOURCE", "which replica served: metrics (their counters), or header (believe what responses say; default metrics)", &attribution_);
     o.option("measure-scrape-cost", "", "first measure what scraping costs: 6 pairs of 4 s, scraping on and off", &measure_scrape_cost_);
-    o.option("seed", "N", "seed of the schedule (default 1)", &seed_);
-    o.option("request-rate", "RPS", "open loop: requests per second", &overrides_.rate_rps);
-    o.option("burstiness", "SHAPE", "open loop: gamma shape of the arrivals, 1 is Poisson", &overrides_.burstiness);
-    o.option("max-concurrency", "N", "closed loop: requests in flight", &overrides_.concurrency);
-    o.option("num-prompts", "N", "how many requests to send", &overrides_.requests);
-    o.option("duration", "DURATION", "how long to send", &overrides_.duration);
-    o.option("max-tokens", "N", "output tokens per request", &overrides_.max_tokens);
-    o.option("ignore-eos", "", "ask for full-length outputs", &ignore_eos_);
+    watermark_options_.declare(o);
     o.option("goodput", "SLO", "service level in ms, repeatable: ttft:200 tpot:50 e2el:2000", &goodput_);
     o.option("gate", "GATE", "acceptance gate, repeatable: ttft_ms.p50<=450", &gates_);
     o.option("gates", "FILE", "acceptance gates from a file", &gates_file_);
@@ -76,6 +60,7 @@ class RunVerb final : public Verb {
     auto writer = RunWriter::open(store_);
     if (!writer) return report_error(invocation, writer.error());
     if (auto resolved = replica_options_.resolve(*prepared, invocation.terminal); !resolved) return report_error(invocation, resolved.error());
+    if (auto marked = watermark_options_.apply(*prepared, invocation.terminal); !marked) return report_error(invocation, marked.error());
     if (measure_scrape_cost_) {
       auto cost = measure_scrape_cost(*prepared, kScrapeCostPhase, kScrapeCostPairs, invocation.terminal);
       if (!cost) return report_error(invocation, cost.error());
@@ -108,10 +93,7 @@ class RunVerb final : public Verb {
 
   core::Result<RunRequest> prepare(Invocation& invocation) {
     RunRequest request;
-    auto scenario = find_scenario(scenario_);
-    if (!scenario) return scenario.error();
-    if (ignore_eos_) overrides_.ignore_eos = true;
-    auto resolved = scenarios::apply(std::move(*scenario), overrides_);
+    auto resolved = scenario_options_.resolve();
     if (!resolved) return resolved.error();
     request.scenario = std::move(*resolved);
     if (auto parsed = parse_lists(request); !parsed) return parsed.error();
@@ -124,7 +106,7 @@ class RunVerb final : public Verb {
     while (!target_.empty() && target_.back() == '/') target_.pop_back();
     request.target_url = target_;
     request.model = model_;
-    request.seed = seed_;
+    request.seed = scenario_options_.seed();
     request.cell.scenario = request.scenario.name;
     request.cell.arm = "target";
     request.cell.block = 1;
@@ -149,6 +131,7 @@ class RunVerb final : public Verb {
   core::Status parse_lists(RunRequest& request) {
     std::string errors;
     if (const auto parsed = replica_options_.parse(request); !parsed) errors += parsed.error().message + "\n";
+    if (const auto known = watermark_options_.check(); !known) errors += known.error().message + ": " + known.error().hint + "\n";
     for (const auto& text : labels_) {
       const auto equals = text.find('=');
       if (equals == std::string::npos || equals == 0) errors += fmt::format("--label {}: write KEY=VALUE\n", text);
@@ -222,12 +205,12 @@ class RunVerb final : public Verb {
     return exit_code_of(analysis);
   }
 
-  std::string scenario_, target_, model_, store_ = "gatebench.db", out_, output_ = "text", gates_file_, scrape_cost_, attribution_ = "metrics";
+  ScenarioOptions scenario_options_;
+  WatermarkOptions watermark_options_;
+  std::string target_, model_, store_ = "gatebench.db", out_, output_ = "text", gates_file_, scrape_cost_, attribution_ = "metrics";
   std::vector<std::string> goodput_, gates_, labels_;
   ReplicaOptions replica_options_;
-  std::uint64_t seed_ = 1;
-  bool ignore_eos_ = false, reset_caches_ = false, measure_scrape_cost_ = false;
-  scenarios::Overrides overrides_;
+  bool reset_caches_ = false, measure_scrape_cost_ = false;
 };
 
 }  // namespace

@@ -6,6 +6,7 @@ std::vector<std::unique_ptr<Verb>> make_verbs() {
   std::vector<std::unique_ptr<Verb>> verbs;
   verbs.push_back(make_demo_verb());
   verbs.push_back(make_run_verb());
+  verbs.push_back(make_plan_verb());
   verbs.push_back(make_verify_verb());
   verbs.push_back(make_compare_verb());
   verbs.push_back(make_gate_verb());

@@ -110,6 +110,7 @@ struct LoadEngine::State final : TransportSink {
 
   TimePoint run_start_{}, now_{};
   std::optional<TimePoint> stop_at_;
+  std::string padding_;  ///< the longest `user` text of the schedule
   std::vector<std::unique_ptr<Slot>> slots_;
   std::vector<std::uint32_t> free_;       // open loop
   DueHeap ready_;                         // closed loop: free slots by the time they are due
@@ -142,6 +143,7 @@ LoadEngine::State::State(LoadEngine& owner, const scenarios::Scenario& scenario,
   std::size_t events = 0;
   for (const auto& planned : schedule_.requests) {
     events += planned.max_tokens;
+    if (planned.pad_bytes > padding_.size()) padding_.resize(planned.pad_bytes, 'x');
     if (planned.after >= 0 && !closed()) {
       if (successors_.empty()) successors_.resize(count);
       successors_[static_cast<std::size_t>(planned.after)].push_back(planned.index);
@@ -261,7 +263,7 @@ void LoadEngine::State::dispatch(std::uint32_t number, std::uint32_t index, Time
   body.stream = scenario_.stream;
   body.continuous_usage = scenario_.continuous_usage;
   body.temperature = options_.temperature;
-  body.user = options_.user_padding;
+  body.user = std::string_view(padding_).substr(0, planned.pad_bytes);
   body.cache_salt = options_.cache_salt;
   protocol::write_request_body(body, slot.body);
 

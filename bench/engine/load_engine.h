@@ -20,7 +20,6 @@ struct LoadEngineOptions {
   std::string model;
   protocol::Api api = protocol::Api::kCompletions;
   std::string cache_salt;
-  std::string user_padding;               ///< empty: no `user` member
   std::optional<double> temperature = 0.0;
   std::uint32_t max_slots = 4096;         ///< open loop: cap on requests in flight at once
   bool first_token_is_chunk = false;      ///< vLLM's first-token rule for the headline

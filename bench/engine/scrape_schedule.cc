@@ -55,6 +55,8 @@ TimePoint ScrapeSchedule::next_due() const {
   if (options_.interval) return last_fired_ + *options_.interval;
   const TimePoint idle = last_fired_ + options_.max_gap;
   if (finishes_ == 0 || !options_.event_driven) return idle;
+  // Slower than it could be on purpose: then evenly, as a burst would be followed by a round that holds too much.
+  if (gap() > affordable_gap()) return last_fired_ + gap();
   // full_at_ is when the allowance of `burst` rounds is whole again; a round may be taken up to burst - 1 gaps before.
   const TimePoint allowed = full_at_ - gap() * (std::max(1u, options_.burst) - 1);
   return std::min(std::max(last_fired_ + options_.burst_gap, allowed), std::max(idle, last_fired_ + gap()));

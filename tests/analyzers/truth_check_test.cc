@@ -126,6 +126,16 @@ TEST(TruthCheck, ExactResponsesDecideWhoIsWhoNotTheManyOthers) {
   EXPECT_EQ(names_of_replicas({&made.run}, {&made.attribution}).at("a"), "x");
 }
 
+TEST(TruthCheck, AReplicaWithoutExactResponsesIsNamedByItsOthers) {
+  Made made(3);
+  made.run.observed_names = {"x", "y", "z"};
+  made.add(0, 0);
+  for (int i = 0; i < 40; ++i) made.add(1 + i % 2, 1 + i % 2, 0.999F, "posterior");
+  const auto truth = made.check();
+  EXPECT_EQ(truth.compared, 41U);
+  EXPECT_EQ(truth.wrong, 0U);
+}
+
 TEST(TruthCheck, NothingNamedNothingClaimedAndNoRunsAreSaid) {
   Made made;
   made.add(0, -1);

@@ -70,6 +70,22 @@ TEST(ScrapeSchedule, ManyFinishesAreReadAsOftenAsTheTargetAsks) {
   EXPECT_EQ(narrow.gap(), milliseconds(20));
 }
 
+TEST(ScrapeSchedule, RoundsThatAreRareOnPurposeAreEven) {
+  // 2 finishes per replica and window at 100/s over 3: every 60 ms, never a burst and then a gap.
+  ScrapeOptions options;
+  options.finishes_per_window = 2;
+  ScrapeSchedule schedule(options, 3);
+  rounds_in(schedule, milliseconds(10), seconds(30));
+  EXPECT_NEAR(core::to_ms(schedule.gap()), 60, 1);
+  for (int round = 0; round < 20; ++round) {
+    for (int i = 0; i < 6; ++i) schedule.note_finish();
+    const TimePoint due = schedule.next_due();
+    schedule.note_fired(due);
+    schedule.note_finish();
+    EXPECT_EQ(schedule.next_due(), due + schedule.gap());
+  }
+}
+
 TEST(ScrapeSchedule, TheCostLimitHolds) {
   ScrapeSchedule schedule({}, 3);
   // 5 ms each at 5 % of the time: at most one per 100 ms.

@@ -51,7 +51,7 @@ Json parse(const std::string& text) { return Json::parse(text, nullptr, false); 
 TEST(CommandLineTest, HelpNamesEveryVerbAndUnknownVerbsAreCorrected) {
   Process help({"--help"});
   EXPECT_EQ(help.wait(), 0);
-  for (const char* verb : {"demo", "run", "verify", "compare", "gate", "report", "runs", "stack", "replica", "router", "schema", "version"}) {
+  for (const char* verb : {"demo", "run", "plan", "verify", "compare", "gate", "report", "runs", "stack", "replica", "router", "schema", "version"}) {
     EXPECT_NE(help.output.find(std::string("\n  ") + verb + " "), std::string::npos) << verb;
     Process one({verb, "--help"});
     EXPECT_EQ(one.wait(), 0) << verb;
@@ -190,6 +190,56 @@ TEST(CommandLineTest, ProgressSaysWhoAnsweredAndThatAReplicaIsMissingWhileTheRun
   EXPECT_NE(part.errors.find("missing from the list"), std::string::npos) << part.errors;
   part.signal(SIGINT);
   EXPECT_EQ(part.wait(std::chrono::seconds(30)), 130) << part.errors;
+}
+
+TEST(CommandLineTest, AWatermarkIsChosenRecordedAndTrue) {
+  const ScratchFolder folder;
+  std::ofstream(folder.file("alike.json")) << R"({"schema":"gatebench.scenario","schema_version":"1.0","name":"alike",
+    "load":{"model":"open","arrivals":"poisson","rate_rps":60},"stop":{"requests":300},
+    "workloads":[{"name":"w","prompt":{"kind":"literal","texts":["Say what a gateway is, in one sentence."]},
+                  "output":{"max_tokens":24,"ignore_eos":true}}]})";
+  const Stack stack({"--pattern", "3", "--policy", "random"});
+  Process run(stack.run(folder.file("alike.json"), folder, {"--watermark", "auto"}), folder.path());
+  run.wait(std::chrono::seconds(60));
+  const Json report = parse(run.output);
+  ASSERT_TRUE(report.is_object()) << run.errors;
+  EXPECT_NE(run.errors.find("watermark body: "), std::string::npos) << run.errors;
+  EXPECT_NE(run.errors.find("predicted attribution: at least 99 %"), std::string::npos) << run.errors;
+  const Json& row = report.at("attribution").at(0);
+  EXPECT_GE(row.at("coverage_ratio").at("value").get<double>(), 0.97) << row.dump();
+  EXPECT_EQ(row.at("wrong"), 0) << row.dump();
+  EXPECT_EQ(row.at("compared"), row.at("attributed"));
+  EXPECT_NE(report.at("scenarios").at(0).dump().find("pad_body_bytes_cycle"), std::string::npos);
+  Process none(stack.run("unique", folder, {"--watermark", "none", "--num-prompts", "20"}), folder.path());
+  none.wait(std::chrono::seconds(60));
+  EXPECT_EQ(parse(none.output).at("scenarios").at(0).dump().find("34"), std::string::npos);
+  Process blind({"run", "unique", "--target", stack.url(), "--watermark", "auto", "--num-prompts", "2"}, folder.path());
+  EXPECT_EQ(blind.wait(), 2);
+  EXPECT_NE(blind.errors.find("--replica"), std::string::npos) << blind.errors;
+}
+
+TEST(CommandLineTest, PlanSaysWhatWillBeSentWithoutSending) {
+  const ScratchFolder folder;
+  Process text({"plan", "mix", "--request-rate", "40", "--replicas-count", "8"}, folder.path());
+  EXPECT_EQ(text.wait(), 0) << text.errors;
+  EXPECT_NE(text.output.find("open loop, Poisson 40 req/s"), std::string::npos) << text.output;
+  EXPECT_NE(text.output.find("predicted attribution"), std::string::npos);
+  Process json({"plan", "shared-prefix", "--num-prompts", "80", "--output", "json"}, folder.path());
+  EXPECT_EQ(json.wait(), 0) << json.errors;
+  const Json plan = parse(json.output);
+  ASSERT_TRUE(plan.is_object());
+  EXPECT_EQ(plan.at("total").at("requests"), 80);
+  EXPECT_EQ(plan.at("prefix_groups"), 8);
+  // 80 prompts of 1,152 tokens and 14.625 more on average, of which all but the first of a group share 1,024.
+  EXPECT_EQ(plan.at("total").at("prompt_tokens"), 80 * 1152 + 1170);
+  EXPECT_NEAR(plan.at("ideal_hit_ratio").get<double>(), 72 * 1024.0 / (80 * 1152 + 1170), 1e-9);
+  Process again({"plan", "shared-prefix", "--num-prompts", "80", "--output", "json"}, folder.path());
+  again.wait();
+  EXPECT_EQ(again.output, json.output);
+  for (const auto& wrong : std::vector<std::vector<std::string>>{{"plan", "no-such"}, {"plan", "mix", "--watermark", "x"}, {"plan", "unique", "--request-rate", "3"}, {"plan", "mix", "--replicas-count", "65"}, {"plan", "mix", "--block-size", "0"}}) {
+    Process bad(wrong, folder.path());
+    EXPECT_EQ(bad.wait(), 2) << bad.output;
+  }
 }
 
 TEST(CommandLineTest, InterruptionKeepsAPartialRun) {
