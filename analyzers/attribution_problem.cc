@@ -430,7 +430,7 @@ void add_other_layers(const bench::Run& run, const RunFacts& facts, const std::v
   choose_channels(first_token_source(), first);
   total_up(first_token_source(), facts, bracketed, first, counted);
   const bool adds_up = !first.totals_known || (first.extra >= 0 && counted[0] >= own_sum(first)[0] - 0.5);
-  if (!first.candidates.empty() && adds_up && first.channel_used[0] && counted[0] > 0) {
+  if (!first.candidates.empty() && adds_up && first.channel_used[0] && exports(facts, &protocol::VllmSnapshot::prompt_tokens)) {
     add_rounds(first_token_source(), rounds, boundaries, problem.replicas, first);
     first.model.foreign_per_s = foreign_rate(first, facts);
     problem.first_token = std::move(first);

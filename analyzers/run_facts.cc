@@ -65,6 +65,11 @@ RunFacts facts_of(const bench::Run& run) {
   return facts;
 }
 
+bool exports(const RunFacts& facts, std::optional<double> protocol::VllmSnapshot::*member) {
+  return std::any_of(facts.counters.begin(), facts.counters.end(),
+                     [&](const CounterSpan& span) { return span.last != nullptr && (span.last->values.*member).has_value(); });
+}
+
 bool scrapes_bracket_run(const bench::Run& run, const RunFacts& facts) {
   if (facts.counters.empty()) return false;
   core::Duration first = core::Duration::max();

@@ -40,6 +40,9 @@ struct RunFacts {
 /// The replica restarted between two scrapes: creation or start time moved, or a counter fell.
 [[nodiscard]] bool is_reset(const protocol::VllmSnapshot& before, const protocol::VllmSnapshot& after);
 
+/// A replica shows the counter at the end; it may appear with the first request only.
+[[nodiscard]] bool exports(const RunFacts& facts, std::optional<double> protocol::VllmSnapshot::*member);
+
 /// Difference of an optional counter over a span; none when absent or reset.
 template <class Member>
 [[nodiscard]] std::optional<double> delta(const CounterSpan& span, Member protocol::VllmSnapshot::*member) {
