@@ -285,7 +285,7 @@ AttributionRow attribution_row(const std::vector<const bench::Run*>& runs, const
   judge_row(row, refusal);
   // Where no counters could be read nothing was attempted: that is no coverage of zero.
   if (row.verdict == "none") row.coverage_ratio = unmeasured(row.reason);
-  if (row.truth.named > 0 && row.truth.compared == 0 && !row.truth.reason.empty() && row.attributed > 0) {
+  if (row.source == "metrics" && row.truth.named > 0 && row.truth.compared == 0 && !row.truth.reason.empty() && row.attributed > 0) {
     row.reason += (row.reason.empty() ? "" : "; ") + row.truth.reason;
   }
   return row;

@@ -26,7 +26,7 @@ class VerifyVerb final : public Verb {
     o.option("model", "NAME", "model to ask for (default: the first of /v1/models)", &model_);
     o.option("replica", "NAME=URL", "a replica's metrics, repeatable; list all of them, or placement cannot be judged", &replicas_);
     o.option("expect-replicas", "N", "how many replicas there should be (default: as many as are listed)", &expect_replicas_);
-    o.option("attribution", "SOURCE", "counters (default), or header: believe the response header that names the replica", &attribution_);
+    o.option("attribution", "SOURCE", "metrics (default: the replicas' counters), or header: believe the response header that names the replica", &attribution_);
     o.option("probes", "N", "unrelated prompts for the spread (default: enough to find 60 % on one of three)", &probes_);
     o.option("sticky-probes", "N", "prompts with a common prefix (default 12)", &sticky_probes_);
     o.option("probes-at-once", "N", "unrelated prompts in flight, 1 to 8 (default 1)", &at_once_);
@@ -71,7 +71,7 @@ class VerifyVerb final : public Verb {
     if (pattern_ != 1 && pattern_ != 3) complain(fmt::format("--pattern {}: patterns 1 and 3 can be verified", pattern_));
     if (const auto url = parse_url(target_); !url) complain("--target " + url.error().message);
     if (output_ != "text" && output_ != "json") complain(fmt::format("--output {} is unknown; use text or json", output_));
-    if (attribution_ != "counters" && attribution_ != "header") complain(fmt::format("--attribution {} is unknown; use counters or header", attribution_));
+    if (attribution_ != "metrics" && attribution_ != "header") complain(fmt::format("--attribution {} is unknown; use metrics or header", attribution_));
     if (at_once_ < 1 || at_once_ > analyzers::kProbesAtOnce) complain(fmt::format("--probes-at-once {}: use 1 to {}", at_once_, analyzers::kProbesAtOnce));
     if (sticky_probes_ < 2 || sticky_probes_ > kMostProbes) complain(fmt::format("--sticky-probes {}: use 2 to {}", sticky_probes_, kMostProbes));
     if (probes_ && (*probes_ < 1 || *probes_ > kMostProbes)) complain(fmt::format("--probes {}: use 1 to {}", *probes_, kMostProbes));
@@ -108,7 +108,7 @@ class VerifyVerb final : public Verb {
     replicas.push_back(std::move(target));
   }
 
-  std::string target_, model_, attribution_ = "counters", output_ = "text";
+  std::string target_, model_, attribution_ = "metrics", output_ = "text";
   std::vector<std::string> replicas_;
   std::uint64_t pattern_ = 3, sticky_probes_ = 12, at_once_ = 1, seed_ = 0;
   std::optional<std::uint32_t> probes_, expect_replicas_;
