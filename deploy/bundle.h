@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -77,6 +78,7 @@ struct Bundle {
   std::vector<Object> objects;         ///< pointing into documents
   std::vector<Values> values;
   std::vector<PodSet> pods;
+  std::deque<Node> merged;             ///< helm values laid over each other; pods point into it
   Variant variant = Variant::kUnknown; ///< as its contents show
 
   [[nodiscard]] std::vector<const Object*> of_kind(std::string_view kind) const;
@@ -90,6 +92,13 @@ struct Bundle {
 
 /// Do two namespaces, of which either may be unstated, name the same?
 [[nodiscard]] bool same_namespace(std::string_view a, std::string_view b);
+
+/// Where a PodSpec, or the `decode` part of helm values, keeps its node selector.
+[[nodiscard]] const Node& node_selector_of(const PodSet& pods);
+/// The amount of an extended resource: limits first, then requests; none: not asked for. Quantities may be strings.
+[[nodiscard]] std::optional<std::int64_t> resource_of(const Node& container, std::string_view resource);
+/// Value of a container's environment variable; the missing node where it is not set or comes from elsewhere.
+[[nodiscard]] const Node& env_value(const Node& container, std::string_view name);
 
 /// Containers of a PodSpec: initContainers too when asked.
 [[nodiscard]] std::vector<const Node*> containers_of(const Node& pod_spec, bool with_init = false);

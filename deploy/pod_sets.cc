@@ -68,21 +68,63 @@ void add_inference_service(const Object& object, Bundle& bundle) {
   bundle.pods.push_back(std::move(picker));
 }
 
-void add_model_service(const Values& values, Bundle& bundle) {
-  const Node& root = values.document->root;
+std::string folder_of(const std::string& file) {
+  const auto slash = file.rfind('/');
+  return slash == std::string::npos ? "" : file.substr(0, slash);
+}
+
+bool is_override(const Document& document) {
+  const auto slash = document.file.rfind('/');
+  return document.file.substr(slash == std::string::npos ? 0 : slash + 1).find("override") != std::string::npos;
+}
+
+/// As helm lays one values file over another: maps merge, everything else is replaced.
+Node laid_over(const Node& base, const Node& over) {
+  if (!base.is_map() || !over.is_map()) return over;
+  Node out = base;
+  for (const auto& member : over.members) {
+    const auto at = std::find_if(out.members.begin(), out.members.end(), [&](const Member& m) { return m.key == member.key; });
+    if (at == out.members.end()) {
+      out.members.push_back(member);
+    } else {
+      at->value = laid_over(at->value, member.value);
+      at->at = member.at;
+    }
+  }
+  return out;
+}
+
+void add_model_service(const Document& document, const Node& root, Bundle& bundle) {
   const Node& decode = root["decode"];
   if (!decode.exists() || decode["create"].str() == "false") return;
   PodSet set;
-  set.values = values.document;
+  set.values = &document;
   set.owner = "llm-d-modelservice decode";
   set.labels = labels_of(root.path({"modelArtifacts", "labels"}));
   set.labels["llm-d.ai/role"] = "decode";
   set.replicas = replicas_of(decode);
-  set.pod_spec = &decode;  // holds `containers`, `nodeSelector` and `volumes` as a PodSpec does
+  set.pod_spec = &decode;  // holds `containers` and `volumes` as a PodSpec does
   set.role = PodRole::kModelServer;
-  set.at = values.document->root.at_key("decode");
-  set.file = values.document->file;
+  set.at = root.at_key("decode");
+  set.file = document.file;
   bundle.pods.push_back(std::move(set));
+}
+
+/// A base file with overrides beside it is what each of them is laid over; alone it is deployed as it is.
+void add_model_services(Bundle& bundle) {
+  std::vector<const Document*> bases, overrides;
+  for (const auto& values : bundle.values) {
+    if (values.kind == ValuesKind::kModelService) (is_override(*values.document) ? overrides : bases).push_back(values.document);
+  }
+  for (const Document* over : overrides) {
+    const auto base = std::find_if(bases.begin(), bases.end(), [&](const Document* b) { return folder_of(b->file) == folder_of(over->file); });
+    bundle.merged.push_back(base == bases.end() ? over->root : laid_over((*base)->root, over->root));
+    add_model_service(*over, bundle.merged.back(), bundle);
+  }
+  for (const Document* base : bases) {
+    const bool covered = std::any_of(overrides.begin(), overrides.end(), [&](const Document* o) { return folder_of(o->file) == folder_of(base->file); });
+    if (!covered) add_model_service(*base, base->root, bundle);
+  }
 }
 
 /// A shell string as its words; quotes group, a backslash at a line's end joins.
@@ -123,9 +165,26 @@ void add_pod_sets(Bundle& bundle) {
     if (object.kind == "LLMInferenceService") add_inference_service(object, bundle);
     else add_workload(object, bundle);
   }
-  for (const auto& values : bundle.values) {
-    if (values.kind == ValuesKind::kModelService) add_model_service(values, bundle);
+  add_model_services(bundle);
+}
+
+const Node& node_selector_of(const PodSet& pods) {
+  const Node& direct = (*pods.pod_spec)["nodeSelector"];
+  return direct.exists() ? direct : pods.pod_spec->path({"extraConfig", "nodeSelector"});
+}
+
+std::optional<std::int64_t> resource_of(const Node& container, std::string_view resource) {
+  for (const auto part : {"limits", "requests"}) {
+    if (const auto amount = container.path({"resources", part, resource}).integer()) return amount;
   }
+  return std::nullopt;
+}
+
+const Node& env_value(const Node& container, std::string_view name) {
+  for (const auto& variable : container["env"].items) {
+    if (variable["name"].str() == name) return variable["value"];
+  }
+  return container["env"]["missing"];
 }
 
 std::vector<const Node*> containers_of(const Node& pod_spec, bool with_init) {
