@@ -16,7 +16,7 @@ void split_api_version(std::string_view text, Object& out) {
 
 bool is_template_file(std::string_view name) {
   const auto ends = [&](std::string_view suffix) { return name.size() >= suffix.size() && name.substr(name.size() - suffix.size()) == suffix; };
-  return ends(".gotmpl") || ends(".tpl") || ends(".tmpl");
+  return ends(".gotmpl") || ends(".tpl") || ends(".tmpl") || ends(".sh");
 }
 
 /// A v1 List holds objects; each becomes a document of its own, so that places stay true.

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "deploy/operation_rules.h"
 #include "deploy/rule_groups.h"
 
 namespace deploy {
@@ -12,7 +13,7 @@ namespace {
 std::vector<Rule> all_rules() {
   std::vector<Rule> out;
   for (const auto group : {schema_rules(), yaml_rules(), tpu_rules(), serving_rules(), routing_rules(), picker_rules(), kserve_rules(),
-                           network_rules(), operation_rules()}) {
+                           network_rules(), operation_rules(), text_rules()}) {
     out.insert(out.end(), group.begin(), group.end());
   }
   std::stable_sort(out.begin(), out.end(), [](const Rule& a, const Rule& b) { return a.id < b.id; });
@@ -63,6 +64,12 @@ void Findings::add(const Document& document, Position at, std::string message) {
   finding.at = at.line > 0 ? at : document.root.at;
   finding.message = std::move(message);
   out_.push_back(std::move(finding));
+}
+
+void Findings::add(const SourceFile& file, Position at, std::string message) {
+  Document place;
+  place.file = file.name;
+  add(place, at, std::move(message));
 }
 
 void Findings::add(const PodSet& pods, Position at, std::string message) {

@@ -53,6 +53,7 @@ class Findings {
   void add(const Object& object, Position at, std::string message);
   void add(const Document& document, Position at, std::string message);
   void add(const PodSet& pods, Position at, std::string message);
+  void add(const SourceFile& file, Position at, std::string message);
   /// As above with another severity or remedy than the rule's usual one.
   Finding& last() { return out_.back(); }
 

@@ -20,7 +20,7 @@ constexpr std::size_t kMostFiles = 5000;
 constexpr std::size_t kMostBytes = 32u << 20;  // the parser refuses what is over its own limit, with a place
 
 bool is_manifest(const fs::path& path) {
-  static constexpr std::array<std::string_view, 4> kExtensions{".yaml", ".yml", ".json", ".gotmpl"};
+  static constexpr std::array<std::string_view, 5> kExtensions{".yaml", ".yml", ".json", ".gotmpl", ".sh"};
   return std::find(kExtensions.begin(), kExtensions.end(), path.extension().string()) != kExtensions.end();
 }
 
