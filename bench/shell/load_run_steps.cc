@@ -172,7 +172,8 @@ void LoadRun::last_scrapes() {
     if (tries > 0) wait_until(loop_.now() + kLastScrapeGap);
     baseline();
     const auto finished = scraper_->finished_since_start();
-    if (!finished || *finished >= finished_ok_) return;
+    const auto requests = scraper_->requests_since_start();
+    if ((!finished || *finished >= finished_ok_) && (!requests || *requests >= finished_ok_)) return;
   }
 }
 

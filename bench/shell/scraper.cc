@@ -30,7 +30,7 @@ struct Scraper::Fetch final : core::net::TransferSink {
   TimePoint fired{};
   int tries = 0;
   std::optional<std::size_t> newest;      ///< index into stored_ of the newest usable scrape
-  std::optional<double> first_success;
+  std::optional<double> first_success, first_requests;
 
   void on_body(std::string_view bytes, const core::net::ArrivalStamp&) override {
     if (page.size() + bytes.size() <= kMaxPageBytes) page += bytes;
@@ -180,6 +180,8 @@ void Scraper::answered(Fetch& each, const core::net::TransferResult& result) {
     if (each.newest && stored.scrape.values.reset_since(stored_[*each.newest].scrape.values)) ++resets_;
     each.newest = stored_.size();
     if (!each.first_success) each.first_success = stored.scrape.values.success;
+    // The counter appears with the first request.
+    if (!each.first_requests) each.first_requests = stored.scrape.values.http_request_count.value_or(0);
   }
   stored_.push_back(std::move(stored));
   if (torn && each.tries < kMaxTries) return fetch(each);
@@ -200,6 +202,16 @@ std::optional<double> Scraper::finished_since_start() const {
   for (const auto& each : fetches_) {
     if (!each->newest || !each->first_success) return std::nullopt;
     total += stored_[*each->newest].scrape.values.success.value_or(0) - *each->first_success;
+  }
+  return total;
+}
+
+std::optional<double> Scraper::requests_since_start() const {
+  std::optional<double> total;
+  for (const auto& each : fetches_) {
+    if (!each->newest || !each->first_requests) return std::nullopt;
+    const auto& now = stored_[*each->newest].scrape.values.http_request_count;
+    if (now) total = total.value_or(0) + *now - *each->first_requests;
   }
   return total;
 }

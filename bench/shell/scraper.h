@@ -37,6 +37,9 @@ class Scraper {
   /// Requests that the replicas say they have finished since the first usable scrape of each; nothing when a replica has
   /// given fewer than one usable scrape or does not export the counter.
   [[nodiscard]] std::optional<double> finished_since_start() const;
+  /// Requests that all replicas' HTTP servers have counted since their first scrape, which they do just after the last
+  /// byte; none where no replica counts them.
+  [[nodiscard]] std::optional<double> requests_since_start() const;
   /// The newest usable snapshot of a replica.
   [[nodiscard]] const protocol::VllmSnapshot* newest(std::size_t replica) const;
   /// Why a replica's scrape last failed; empty when none did.
