@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "deploy/cel_rules.h"
 #include "deploy/operation_rules.h"
 #include "deploy/routing.h"
 #include "deploy/rule_groups.h"
@@ -13,7 +14,7 @@ namespace {
 
 std::vector<Rule> all_rules() {
   std::vector<Rule> out;
-  for (const auto group : {schema_rules(), yaml_rules(), tpu_rules(), serving_rules(), routing_rules(), pool_rules(), picker_rules(), kserve_rules(),
+  for (const auto group : {schema_rules(), cel_rules(), yaml_rules(), tpu_rules(), serving_rules(), routing_rules(), pool_rules(), picker_rules(), kserve_rules(),
                            network_rules(), operation_rules(), text_rules()}) {
     out.insert(out.end(), group.begin(), group.end());
   }

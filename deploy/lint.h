@@ -87,6 +87,8 @@ struct LintReport {
 
 enum class LintFormat : std::uint8_t { kText, kJson, kSarif };
 /// SARIF 2.1.0 for `sarif`. `colour`: of text.
+/// The rules themselves; SARIF is not for that and gives JSON.
+[[nodiscard]] std::string render_rules(LintFormat format);
 [[nodiscard]] std::string render_lint(const LintReport& report, LintFormat format, bool colour = false);
 
 }  // namespace deploy

@@ -109,4 +109,20 @@ std::string render_lint(const LintReport& report, LintFormat format, bool colour
   return {};
 }
 
+std::string render_rules(LintFormat format) {
+  if (format != LintFormat::kText) {
+    Json out = Json::array();
+    for (const Rule& rule : rules()) {
+      out.push_back({{"rule", rule.id}, {"severity", word_for(rule.severity)}, {"title", rule.title}, {"why", rule.why}, {"fix", rule.fix}, {"seen_in", rule.source}});
+    }
+    return out.dump(2) + "\n";
+  }
+  std::string out;
+  for (const Rule& rule : rules()) {
+    out += std::string(rule.id) + "  " + std::string(word_for(rule.severity)) + std::string(9 - word_for(rule.severity).size(), ' ') + std::string(rule.title) + "\n";
+    out += "       why: " + std::string(rule.why) + "\n       fix: " + std::string(rule.fix) + "\n";
+  }
+  return out;
+}
+
 }  // namespace deploy

@@ -7,7 +7,7 @@
 
 namespace deploy {
 
-[[nodiscard]] std::span<const Rule> schema_rules();     ///< L01–L04
+[[nodiscard]] std::span<const Rule> schema_rules();     ///< L01, L02, L04
 [[nodiscard]] std::span<const Rule> yaml_rules();       ///< L05–L10
 [[nodiscard]] std::span<const Rule> tpu_rules();        ///< L11–L19
 [[nodiscard]] std::span<const Rule> serving_rules();    ///< L20–L25

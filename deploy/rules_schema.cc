@@ -1,8 +1,95 @@
-// Rules of the group "schema".
+// Rules on structure: fields, values and served versions. L01, L02, L04; the kinds' CEL rules (L03) are in rules_cel.cc.
+#include <array>
+
 #include "deploy/rule_groups.h"
+#include "deploy/schema_set.h"
 
 namespace deploy {
+namespace {
 
-std::span<const Rule> schema_rules() { return {}; }
+/// Given CRDs replace the built-in schema of their kind.
+const Node& schema_of(const LintContext& context, const Object& object, const SchemaSet*& set) {
+  set = context.options.crds;
+  if (set != nullptr && set->knows_kind(object.group, object.kind)) return set->find(object.group, object.version, object.kind);
+  set = &SchemaSet::builtin();
+  return set->find(object.group, object.version, object.kind);
+}
+
+/// Where fields that never existed belong.
+struct Misplaced {
+  std::string_view kind, path, where;
+};
+constexpr std::array kMisplaced{
+    Misplaced{"LLMInferenceService", "spec.extraArgs", "spec.template.containers[name=main].args"},
+    Misplaced{"LLMInferenceService", "spec.args", "spec.template.containers[name=main].args"},
+    Misplaced{"LLMInferenceService", "spec.image", "spec.template.containers[name=main].image"},
+    Misplaced{"LLMInferenceService", "spec.env", "spec.template.containers[name=main].env"},
+    Misplaced{"LLMInferenceService", "spec.resources", "spec.template.containers[name=main].resources"},
+    Misplaced{"LLMInferenceService", "spec.router.scheduler.scorerWeights", "the scheduler's EndpointPickerConfig: --configText of its container, or scheduler.config.inline from v0.17 on"}};
+
+void judge_fields(const LintContext& context, Findings& findings, bool unknown) {
+  for (const auto& object : context.bundle.objects) {
+    const SchemaSet* set = nullptr;
+    const Node& schema = schema_of(context, object, set);
+    if (!schema.exists()) continue;
+    for (const auto& problem : set->validate(object.root(), schema)) {
+      if (problem.unknown_field != unknown) continue;
+      findings.add(object, problem.at, problem.message);
+      for (const auto& field : kMisplaced) {
+        if (unknown && field.kind == object.kind && field.path == problem.path) findings.last().fix = "write it in " + std::string(field.where);
+      }
+    }
+  }
+}
+
+void fields_are_known(const LintContext& context, Findings& findings) { judge_fields(context, findings, true); }
+void values_fit(const LintContext& context, Findings& findings) { judge_fields(context, findings, false); }
+
+/// API versions that are gone, or not there yet, in a pinned set. `pin` none: in both.
+struct Version {
+  std::string_view group, version, kind;
+  std::optional<Pin> missing_in;
+  std::string_view instead;
+};
+const std::array kVersions{
+    Version{"inference.networking.x-k8s.io", "v1alpha2", "InferencePool", Pin::kCurrent, "inference.networking.k8s.io/v1"},
+    Version{"inference.networking.x-k8s.io", "v1alpha2", "InferenceObjective", Pin::kCurrent, "llm-d.ai/v1alpha2"},
+    Version{"inference.networking.x-k8s.io", "v1alpha2", "InferenceModelRewrite", Pin::kCurrent, "llm-d.ai/v1alpha2"},
+    Version{"inference.networking.x-k8s.io", "v1alpha2", "InferenceModel", std::nullopt, "InferenceObjective"},
+    Version{"llm-d.ai", "v1alpha2", "InferenceObjective", Pin::kEarly2026, "inference.networking.x-k8s.io/v1alpha2"},
+    Version{"llm-d.ai", "v1alpha2", "InferenceModelRewrite", Pin::kEarly2026, "inference.networking.x-k8s.io/v1alpha2"},
+    Version{"serving.kserve.io", "v1alpha2", "LLMInferenceService", Pin::kEarly2026, "serving.kserve.io/v1alpha1"},
+    Version{"gateway.networking.k8s.io", "v1alpha2", "HTTPRoute", std::nullopt, "gateway.networking.k8s.io/v1"},
+    Version{"policy", "v1beta1", "PodDisruptionBudget", std::nullopt, "policy/v1"},
+    Version{"autoscaling", "v2beta2", "HorizontalPodAutoscaler", std::nullopt, "autoscaling/v2"},
+    Version{"batch", "v1beta1", "CronJob", std::nullopt, "batch/v1"},
+    Version{"extensions", "v1beta1", "Deployment", std::nullopt, "apps/v1"}};
+
+void versions_are_served(const LintContext& context, Findings& findings) {
+  for (const auto& object : context.bundle.objects) {
+    const Position at = object.root()["apiVersion"].at;
+    const SchemaSet* crds = context.options.crds;
+    if (crds != nullptr && crds->knows_kind(object.group, object.kind)) {
+      if (!crds->find(object.group, object.version, object.kind).exists()) {
+        findings.add(object, at, "apiVersion " + object.api_version() + " is not served: the CRD serves " + crds->versions_of(object.group, object.kind));
+      }
+      continue;
+    }
+    for (const auto& version : kVersions) {
+      const bool is = version.group == object.group && version.version == object.version && version.kind == object.kind;
+      if (!is || (version.missing_in && version.missing_in != context.options.pin)) continue;
+      findings.add(object, at, "apiVersion " + object.api_version() + " is not served" + (version.missing_in ? " by the pinned versions (" + std::string(word_for(*version.missing_in)) + ")" : " any more") + "; use " + std::string(version.instead));
+    }
+  }
+}
+
+constexpr std::array kRules{
+    Rule{"L01", Severity::kError, "no unknown fields", "the API server drops them silently, or a strict apply fails: the setting never takes effect", "remove it, or correct its name", "D4, extraArgs and image; D3, scorerWeights", fields_are_known},
+    Rule{"L02", Severity::kError, "required fields, types, enums and limits fit the schema", "the API server refuses the object", "give the value that the schema asks for", "", values_fit},
+    Rule{"L04", Severity::kError, "apiVersions are served", "no matches for kind: the object cannot be applied", "use the version that is served", "D2 and D3, KServe v0.15", versions_are_served}};
+
+}  // namespace
+
+std::span<const Rule> schema_rules() { return kRules; }
 
 }  // namespace deploy

@@ -5,6 +5,7 @@
 #include "bench/cli/manifest_files.h"
 #include "bench/cli/verb.h"
 #include "deploy/lint.h"
+#include "deploy/schema_set.h"
 
 namespace bench::cli {
 namespace {
@@ -15,10 +16,12 @@ class DeployLintVerb final : public Verb {
   [[nodiscard]] std::string_view summary() const override { return "judge manifests and helm values, offline"; }
 
   void declare(OptionTable& o) override {
-    o.positional("FILES", "manifest files, folders of them, or - for standard input", &paths_);
+    o.positional("FILES", "manifest files, folders of them, or - for standard input", &paths_, false);
     o.option("pattern", "N", "judge as Pattern 1, 2 or 3 (default: what the bundle shows)", &pattern_);
     o.option("variant", "NAME", "gke, istio-kserve or plain (default: what the bundle shows)", &variant_);
     o.option("pin", "NAME", "versions: early-2026 or current (default: either is right)", &pin_);
+    o.option("crds", "DIR", "CustomResourceDefinitions to validate against, a folder or file, repeatable", &crds_);
+    o.option("list-rules", "", "print the rules instead", &list_rules_);
     o.option("output", "FORMAT", "text, json or sarif (default text)", &output_);
     o.option("strict", "", "warnings fail too", &strict_);
     o.example("gatebench deploy lint manifests/ --pattern 3");
@@ -28,11 +31,19 @@ class DeployLintVerb final : public Verb {
   int run(Invocation& invocation) override {
     deploy::LintOptions options;
     if (const auto parsed = parse(options); !parsed) return report_error(invocation, parsed.error());
+    const auto format = output_ == "json" ? deploy::LintFormat::kJson : output_ == "sarif" ? deploy::LintFormat::kSarif : deploy::LintFormat::kText;
+    if (list_rules_) {
+      invocation.terminal.result(deploy::render_rules(format));
+      return kExitOk;
+    }
+    if (paths_.empty()) return report_error(invocation, core::fail(core::ErrorCode::kInvalid, "nothing to lint", "name manifest files, folders, or - for standard input"));
+    deploy::SchemaSet crds;
+    if (auto read = read_crds(crds); !read) return report_error(invocation, read.error());
+    if (!crds_.empty()) options.crds = &crds;
     const auto files = read_manifest_files(paths_);
     if (!files) return report_error(invocation, files.error());
     const auto bundle = deploy::read_bundle(*files);
     const auto report = deploy::lint(bundle, options);
-    const auto format = output_ == "json" ? deploy::LintFormat::kJson : output_ == "sarif" ? deploy::LintFormat::kSarif : deploy::LintFormat::kText;
     invocation.terminal.result(deploy::render_lint(report, format, invocation.terminal.stdout_colour()));
     if (!bundle.problems.empty()) return kExitUsage;
     const bool failed = report.count(deploy::Severity::kError) > 0 || (strict_ && report.count(deploy::Severity::kWarning) > 0);
@@ -43,6 +54,23 @@ class DeployLintVerb final : public Verb {
   static int report_error(Invocation& invocation, const core::Error& error) {
     invocation.terminal.error(error);
     return exit_code_of(error.code);
+  }
+
+  core::Status read_crds(deploy::SchemaSet& crds) const {
+    if (crds_.empty()) return {};
+    const auto files = read_manifest_files(crds_);
+    if (!files) return files.error();
+    std::size_t added = 0;
+    for (const auto& file : *files) {
+      auto parsed = deploy::parse_documents(file.text, file.name);
+      if (!parsed.problems.empty()) {
+        const auto& p = parsed.problems.front();
+        return core::fail(core::ErrorCode::kInvalid, fmt::format("{}:{}:{}: {}", p.file, p.at.line, p.at.column, p.message), p.fix);
+      }
+      added += crds.add(std::move(parsed.documents));
+    }
+    if (added == 0) return core::fail(core::ErrorCode::kInvalid, "--crds: no CustomResourceDefinition there", "give the files that `kubectl get crd -o yaml` prints");
+    return {};
   }
 
   core::Status parse(deploy::LintOptions& options) const {
@@ -63,10 +91,10 @@ class DeployLintVerb final : public Verb {
     return {};
   }
 
-  std::vector<std::string> paths_;
+  std::vector<std::string> paths_, crds_;
   std::string variant_, pin_, output_ = "text";
   std::optional<std::uint32_t> pattern_;
-  bool strict_ = false;
+  bool strict_ = false, list_rules_ = false;
 };
 
 }  // namespace

@@ -107,6 +107,14 @@ TEST(LintRules, NoPassingFixtureIsCaughtByAnyRule) {
   }
 }
 
+TEST(LintRules, AllSixtyEightAreThere) {
+  ASSERT_EQ(rules().size(), 68U);
+  for (std::size_t i = 0; i < 68; ++i) {
+    const std::string number = std::to_string(i + 1);
+    EXPECT_EQ(rules()[i].id, "L" + std::string(2 - number.size(), '0') + number);
+  }
+}
+
 TEST(LintRules, EveryRuleSaysWhatWhyAndHow) {
   std::set<std::string_view> ids;
   for (const Rule& rule : rules()) {
