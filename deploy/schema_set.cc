@@ -1,8 +1,10 @@
 // See schema_set.h. Field semantics: Kubernetes, "Extend the API with CustomResourceDefinitions", structural schemas.
 #include "deploy/schema_set.h"
 
+#include <re2/re2.h>
+
 #include <algorithm>
-#include <regex>
+#include <memory>
 
 #include "core/text.h"
 #include "deploy/schema_builtin.h"
@@ -12,7 +14,6 @@ namespace {
 
 constexpr std::size_t kMostProblems = 200;
 constexpr int kMostDepth = 100;
-constexpr std::size_t kMostMatched = 512;  ///< longer texts are not matched: std::regex recurses per character
 
 const Node& nothing() {
   static const Node kNothing;
@@ -128,28 +129,16 @@ class Validator {
     const auto length = static_cast<std::int64_t>(value.text.size());
     if (schema["minLength"].integer() && length < *schema["minLength"].integer()) problem(value.at, path, path + " is too short");
     if (schema["maxLength"].integer() && length > *schema["maxLength"].integer()) problem(value.at, path, path + " is longer than " + std::string(schema["maxLength"].str()) + " characters");
-    if (schema["pattern"].is_string() && value.text.size() <= kMostMatched && !matches(schema["pattern"].text, value.text)) {
+    if (schema["pattern"].is_string() && !matches(schema["pattern"].text, value.text)) {
       problem(value.at, path, path + " is \"" + value.text.substr(0, 60) + "\", which does not match " + schema["pattern"].text.substr(0, 80));
     }
   }
 
-  /// A pattern that this engine does not take says nothing.
+  /// RE2, as the API server has it. A pattern that it does not take says nothing.
   bool matches(const std::string& pattern, const std::string& text) {
-    auto at = patterns_.find(pattern);
-    if (at == patterns_.end()) {
-      std::optional<std::regex> compiled;
-      try {
-        compiled.emplace(pattern, std::regex::ECMAScript | std::regex::optimize);
-      } catch (const std::regex_error&) {
-      }
-      at = patterns_.emplace(pattern, std::move(compiled)).first;
-    }
-    if (!at->second) return true;
-    try {
-      return std::regex_search(text, *at->second);
-    } catch (const std::regex_error&) {
-      return true;
-    }
+    auto& compiled = patterns_[pattern];
+    if (!compiled) compiled = std::make_unique<RE2>(pattern, RE2::Quiet);
+    return !compiled->ok() || RE2::PartialMatch(text, *compiled);
   }
 
   bool passes(const Node& value, const Node& schema, int depth) {
@@ -169,7 +158,7 @@ class Validator {
 
   const std::map<std::string, const Node*>& definitions_;
   std::vector<SchemaProblem>& out_;
-  std::map<std::string, std::optional<std::regex>> patterns_;
+  std::map<std::string, std::unique_ptr<RE2>> patterns_;
 };
 
 }  // namespace

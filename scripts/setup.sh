@@ -2,7 +2,7 @@
 # Never installs with --no-install; never touches anything outside the packages it names and the build folder.
 
 build_packages="g++ cmake ninja-build pkg-config ccache libcurl4-openssl-dev libuv1-dev nlohmann-json3-dev
-  libcli11-dev libsqlite3-dev libsimdjson-dev libyaml-cpp-dev libxxhash-dev libfmt-dev libexpected-dev libboost-dev"
+  libcli11-dev libsqlite3-dev libsimdjson-dev libyaml-cpp-dev libxxhash-dev libfmt-dev libexpected-dev libboost-dev libre2-dev"
 test_packages="libgtest-dev libvalijson-dev"
 
 say() { printf '%s\n' "$*" >&2; }

@@ -26,7 +26,8 @@ void add_entry(CLI::App& app, const OptionEntry& entry, std::map<std::string, st
     if (std::holds_alternative<std::vector<std::string>*>(entry.target)) {
       option = app.add_option_function<std::vector<std::string>>(
           name, [&given, &entry](const std::vector<std::string>& values) { given[entry.name] = values; }, entry.help);
-      option->expected(1, 1'000'000)->allow_extra_args(entry.positional);
+      // Only with its own greatest count does CLI11 let --name take one value each time and leave the rest to positionals.
+      option->expected(1, CLI::detail::expected_max_vector_size)->allow_extra_args(entry.positional);
     } else {
       option = app.add_option_function<std::string>(
           name, [&given, &entry](const std::string& value) { given[entry.name] = {value}; }, entry.help);
