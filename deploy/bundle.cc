@@ -43,15 +43,19 @@ void take_apart(std::vector<Document>& documents) {
 }
 
 ValuesKind values_kind(const Node& root) {
+  if (root["pattern"].exists() && root["variant"].exists()) return ValuesKind::kRenderValues;
   if (root["releases"].exists() || root["helmfiles"].exists() || root["environments"].exists()) return ValuesKind::kHelmfile;
   if (root["decode"].exists() || root["prefill"].exists() || root["modelArtifacts"].exists()) return ValuesKind::kModelService;
   if (root["inferenceExtension"].exists() || root["inferencePool"].exists()) return ValuesKind::kInferencePool;
   if (root["gateway"].exists()) return ValuesKind::kGatewayInfra;
-  if (root["pattern"].exists() && root["variant"].exists()) return ValuesKind::kRenderValues;
   return ValuesKind::kUnknown;
 }
 
 Variant variant_of(const Bundle& bundle) {
+  for (const auto& v : bundle.values) {
+    const auto said = v.kind == ValuesKind::kRenderValues ? parse_variant(v.document->root["variant"].str()) : std::nullopt;
+    if (said) return *said;
+  }
   bool inference = false;
   for (const auto& o : bundle.objects) {
     if (o.kind == "LLMInferenceService" || o.kind == "EnvoyFilter") return Variant::kIstioKserve;

@@ -45,6 +45,7 @@ std::unique_ptr<Verb> make_compare_verb();
 std::unique_ptr<Verb> make_report_verb();
 std::unique_ptr<Verb> make_gate_verb();
 std::unique_ptr<Verb> make_runs_verb();
+std::unique_ptr<Verb> make_deploy_render_verb();
 std::unique_ptr<Verb> make_deploy_lint_verb();
 std::unique_ptr<Verb> make_schema_verb();
 std::unique_ptr<Verb> make_version_verb();
