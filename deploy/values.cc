@@ -183,6 +183,10 @@ DeployValues default_values(int pattern, Variant variant, Pin pin) {
   v.gateway_class = variant == Variant::kGke ? "gke-l7-regional-external-managed" : "istio";
   v.server_image = "vllm/vllm-tpu:v0.11.1";
   v.picker_image = pin == Pin::kCurrent ? "ghcr.io/llm-d/llm-d-router-endpoint-picker:v0.10.0" : "registry.k8s.io/gateway-api-inference-extension/epp:v1.3.0";
+  if (variant == Variant::kIstioKserve) {
+    v.server_image = "registry.redhat.io/rhaiis/vllm-tpu-rhel9:3.2.5";
+    if (pin == Pin::kEarly2026) v.picker_image = "ghcr.io/llm-d/llm-d-inference-scheduler:v0.4.0";
+  }
   v.load_image = "gatebench:0.1.0";
   v.token_secret = "huggingface-token";
   v.chip_usd_per_hour = 1.25;

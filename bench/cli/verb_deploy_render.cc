@@ -21,7 +21,7 @@ class DeployRenderVerb final : public Verb {
 
   void declare(OptionTable& o) override {
     o.option("pattern", "N", "1: one replica, 2: a second model, 3: three replicas (default 3)", &pattern_);
-    o.option("variant", "NAME", "plain; gke and istio-kserve follow (default plain)", &variant_);
+    o.option("variant", "NAME", "plain or istio-kserve; gke follows (default plain)", &variant_);
     o.option("pin", "NAME", "versions: early-2026 or current (default current)", &pin_);
     o.option("values", "FILE", "values that differ from the defaults", &values_);
     o.option("print-values", "", "print the values, with comments, instead of rendering", &print_values_);

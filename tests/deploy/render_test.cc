@@ -43,11 +43,11 @@ void add_published(SchemaSet& crds) {
 TEST(Render, EveryPatternAndPinLintsCleanAndIsTheSameTwice) {
   SchemaSet crds;
   add_published(crds);
-  for (const int pattern : {1, 2, 3}) {
+  for (const auto& [pattern, variant] : {std::pair{1, Variant::kPlain}, {2, Variant::kPlain}, {3, Variant::kPlain}, {1, Variant::kIstioKserve}, {2, Variant::kIstioKserve}, {3, Variant::kIstioKserve}}) {
     for (const Pin pin : {Pin::kEarly2026, Pin::kCurrent}) {
-      const auto files = render(default_values(pattern, Variant::kPlain, pin));
+      const auto files = render(default_values(pattern, variant, pin));
       ASSERT_TRUE(files);
-      const auto again = render(default_values(pattern, Variant::kPlain, pin));
+      const auto again = render(default_values(pattern, variant, pin));
       ASSERT_EQ(files->size(), again->size());
       for (std::size_t i = 0; i < files->size(); ++i) {
         EXPECT_EQ((*files)[i].text, (*again)[i].text);
@@ -57,11 +57,11 @@ TEST(Render, EveryPatternAndPinLintsCleanAndIsTheSameTwice) {
         LintOptions options;
         options.pattern = pattern;
         options.pin = pin;
-        options.variant = Variant::kPlain;
+        options.variant = variant;
         options.crds = set;
         const Bundle bundle = read_bundle(sources(*files));
         const auto report = lint(bundle, options);
-        EXPECT_TRUE(report.findings.empty()) << "pattern " << pattern << "\n" << render_lint(report, LintFormat::kText);
+        EXPECT_TRUE(report.findings.empty()) << "pattern " << pattern << " " << word_for(variant) << " " << word_for(pin) << "\n" << render_lint(report, LintFormat::kText);
       }
     }
   }
