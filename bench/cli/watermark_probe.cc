@@ -115,6 +115,7 @@ core::Result<scenarios::WatermarkFacts> probe_watermark_facts(const RunRequest& 
   options.target_url = request.target_url;
   options.api_key = request.api_key;
   options.replicas = request.replicas;
+  options.metrics_access = request.metrics_access;
   options.at_once = 1;
   options.timeout = scenario.request_timeout;
   options.interrupted = request.interrupted;

@@ -91,11 +91,18 @@ core::Status ProbeClient::prepare() {
   if (!target) return target.error();
   target_ = std::move(*target);
   core::net::HttpClientOptions http;
-  http.max_in_flight = options_.replicas.size() + options_.at_once + 1;
+  http.max_in_flight = options_.at_once + 1;
   auto client = core::net::HttpClient::create(loop_, http);
   if (!client) return client.error();
   client_ = std::move(*client);
-  scraper_ = std::make_unique<Scraper>(loop_, *client_, options_.replicas, ScrapeOptions{});
+  // Its own: a certificate authority for metrics pages is none for the target.
+  http.max_in_flight = options_.replicas.size() + 1;
+  http.ca_file = options_.metrics_access.ca_file;
+  http.insecure_tls = options_.metrics_access.insecure_tls;
+  auto metrics_client = core::net::HttpClient::create(loop_, http);
+  if (!metrics_client) return metrics_client.error();
+  metrics_client_ = std::move(*metrics_client);
+  scraper_ = std::make_unique<Scraper>(loop_, *metrics_client_, options_.replicas, ScrapeOptions{}, options_.metrics_access.token);
   if (!target_.host_line.empty()) route_headers_.push_back(target_.host_line);
   if (!options_.api_key.empty()) route_headers_.push_back("Authorization: Bearer " + options_.api_key);
   post_headers_ = route_headers_;
@@ -114,7 +121,7 @@ core::Result<Answer> ProbeClient::get_at_replica(std::size_t replica, const std:
   auto url = parse_url(options_.replicas[replica].metrics_url);
   if (!url) return url.error();
   url->path.clear();
-  return exchange(loop_, *client_, "GET", to_string(*url) + path, {}, options_.route_timeout);
+  return exchange(loop_, *metrics_client_, "GET", to_string(*url) + path, {}, options_.route_timeout);
 }
 
 std::vector<std::optional<protocol::VllmSnapshot>> ProbeClient::scrape() {

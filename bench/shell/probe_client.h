@@ -39,6 +39,7 @@ struct ProbeAnswer {
 struct ProbeClientOptions {
   std::string target_url, api_key;
   std::vector<ReplicaTarget> replicas;
+  MetricsAccess metrics_access;
   std::size_t at_once = 8;     ///< most requests of one send()
   Duration timeout = std::chrono::seconds(30);        ///< of one request
   Duration route_timeout = std::chrono::seconds(5);   ///< of a GET, and of the first connection
@@ -79,7 +80,7 @@ class ProbeClient {
   std::vector<std::string> route_headers_, post_headers_;
   std::string model_;
   std::size_t requests_sent_ = 0;
-  std::unique_ptr<core::net::HttpClient> client_;
+  std::unique_ptr<core::net::HttpClient> client_, metrics_client_;
   std::unique_ptr<Scraper> scraper_;
 };
 

@@ -53,6 +53,22 @@ TEST(ProbeClient, AnAnswerIsReadToItsEndAndCountedBetweenScrapes) {
   }
 }
 
+TEST(ProbeClient, MetricsGetTheirOwnTokenAndNeverTheKey) {
+  MockServer server;
+  ProbeClientOptions options;
+  options.target_url = server.url();
+  options.api_key = "secret-key";
+  options.replicas = {{"r0", server.metrics_url()}};
+  options.metrics_access.token = "metrics-token";
+  const auto client = ProbeClient::open(std::move(options));
+  ASSERT_TRUE(client.has_value());
+  const auto before = server.authorizations().size();
+  ASSERT_TRUE((*client)->scrape()[0].has_value());
+  const auto seen = server.authorizations();
+  ASSERT_EQ(seen.size(), before + 1);
+  EXPECT_EQ(seen.back(), "Bearer metrics-token");
+}
+
 TEST(ProbeClient, SeveralAreInFlightAtOnceAndNoMoreThanAllowed) {
   MockServer server;
   const auto client = client_of(server);
