@@ -46,7 +46,8 @@ ValuesKind values_kind(const Node& root) {
   if (root["pattern"].exists() && root["variant"].exists()) return ValuesKind::kRenderValues;
   if (root["releases"].exists() || root["helmfiles"].exists() || root["environments"].exists()) return ValuesKind::kHelmfile;
   if (root["decode"].exists() || root["prefill"].exists() || root["modelArtifacts"].exists()) return ValuesKind::kModelService;
-  if (root["inferenceExtension"].exists() || root["inferencePool"].exists()) return ValuesKind::kInferencePool;
+  const bool router = root.path({"router", "epp"}).exists() || root.path({"router", "modelServers"}).exists();
+  if (root["inferenceExtension"].exists() || root["inferencePool"].exists() || router) return ValuesKind::kInferencePool;
   if (root["gateway"].exists()) return ValuesKind::kGatewayInfra;
   return ValuesKind::kUnknown;
 }

@@ -112,6 +112,12 @@ void report(const Bundle& bundle, const PodSet& pods, const Flow& flow, const Po
   findings.add(*policy, policy->spec().at, std::string("selects ") + pods.owner + ", and no policy lets it " + (in ? "be reached from " : "reach ") + flow.peer.name + " on " + std::to_string(flow.port));
 }
 
+/// Servers and picker of different LLMInferenceServices have nothing to say to each other.
+bool of_another_service(const PodSet& servers, const PodSet& picker) {
+  const auto service = [](const PodSet& p) { return p.object != nullptr && p.object->kind == "LLMInferenceService"; };
+  return service(servers) && service(picker) && servers.object != picker.object;
+}
+
 void flows_pass(const LintContext& context, Findings& findings) {
   const Bundle& bundle = context.bundle;
   if (bundle.of_kind("networking.k8s.io", "NetworkPolicy").empty()) return;
@@ -121,7 +127,7 @@ void flows_pass(const LintContext& context, Findings& findings) {
     const bool picker = pods.role == PodRole::kPicker;
     for (const auto& gateway : gateways) report(bundle, pods, {Direction::kIngress, gateway, picker ? 9002 : 8000}, pods, findings);
     for (const auto& other : bundle.pods) {
-      if (picker || other.role != PodRole::kPicker) continue;
+      if (picker || other.role != PodRole::kPicker || of_another_service(pods, other)) continue;
       report(bundle, pods, {Direction::kIngress, {"its picker (" + other.owner + ")", other.name_space, other.labels, false}, 8000}, pods, findings);
       report(bundle, other, {Direction::kEgress, {"its servers (" + pods.owner + ")", pods.name_space, pods.labels, false}, 8000}, pods, findings);
     }

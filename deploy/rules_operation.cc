@@ -223,12 +223,23 @@ void servers_reserve(const LintContext& context, Findings& findings) {
 }
 
 bool has_port(const PodSet& pods, const Node& port) {
+  // What an LLMInferenceService leaves out comes from the controller's presets, which name their ports.
+  bool stated = false;
+  for (const Node* container : containers_of(*pods.pod_spec)) stated = stated || (*container)["ports"].exists();
+  if (!stated && pods.object != nullptr && pods.object->kind == "LLMInferenceService") return true;
   for (const Node* container : containers_of(*pods.pod_spec)) {
     for (const auto& known : (*container)["ports"].items) {
       if (known["name"].str() == port.str() || (port.integer() && known["containerPort"].integer() == port.integer())) return true;
     }
   }
   return false;
+}
+
+/// Pickers of a chart behind helm values: the chart labels their pods, after the release's name, which values do not hold.
+bool is_of_a_chart(const Bundle& bundle, const Node& selector) {
+  const bool charts = std::any_of(bundle.values.begin(), bundle.values.end(), [](const Values& v) { return v.kind == ValuesKind::kInferencePool; });
+  const Node& labels = selector["matchLabels"];
+  return charts && (labels["inferencepool"].exists() || labels["llm-d-router-gateway"].exists());
 }
 
 void monitors_see_something(const LintContext& context, Findings& findings) {
@@ -239,7 +250,7 @@ void monitors_see_something(const LintContext& context, Findings& findings) {
       for (const auto& pods : context.bundle.pods) {
         if (same_namespace(pods.name_space, monitor->name_space) && label_selector_selects(monitor->spec()["selector"], pods.labels)) selected.push_back(&pods);
       }
-      if (context.bundle.pods.empty()) continue;
+      if (context.bundle.pods.empty() || is_of_a_chart(context.bundle, monitor->spec()["selector"])) continue;
       if (selected.empty()) findings.add(*monitor, monitor->spec()["selector"].at, "selects no pod of the bundle");
       const Node& endpoints = monitor->spec()[monitor->kind == "PodMonitor" ? "podMetricsEndpoints" : "endpoints"];
       for (const auto& endpoint : endpoints.items) {

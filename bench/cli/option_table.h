@@ -26,6 +26,7 @@ struct OptionEntry {
   bool positional = false, required = false;
   bool hidden = false;    ///< for children of stack and demo
   bool secret = false;    ///< never read from a file, never echoed
+  char letter = 0;        ///< 'f': -f means the same
 };
 
 class OptionTable {

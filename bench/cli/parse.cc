@@ -18,7 +18,8 @@ std::string help_examples(const OptionTable& table) {
 }
 
 void add_entry(CLI::App& app, const OptionEntry& entry, std::map<std::string, std::vector<std::string>>& given) {
-  const std::string name = entry.positional ? entry.name : "--" + entry.name;
+  const std::string letter = entry.letter != 0 ? std::string("-") + entry.letter + "," : "";
+  const std::string name = entry.positional ? entry.name : letter + "--" + entry.name;
   CLI::Option* option = nullptr;
   if (std::holds_alternative<bool*>(entry.target)) {
     option = app.add_flag_function(name, [&given, &entry](std::int64_t) { given[entry.name] = {"true"}; }, entry.help);

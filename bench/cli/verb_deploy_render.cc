@@ -1,90 +1,104 @@
-// gatebench deploy render: writes the bundle of a pattern.
+// gatebench deploy list | render | runbook: bundles of manifests from values, and how to operate them.
 #include <fmt/format.h>
 
-#include <filesystem>
-
+#include "bench/cli/bundle_folder.h"
+#include "bench/cli/deploy_options.h"
 #include "bench/cli/exit_code.h"
-#include "bench/cli/files.h"
 #include "bench/cli/verb.h"
-#include "deploy/render.h"
+#include "deploy/render/render.h"
 
 namespace bench::cli {
 namespace {
 
-/// Marks a folder as written by render, so that rendering again may replace what is in it.
-constexpr std::string_view kMark = ".gatebench-bundle";
+int report_error(Invocation& invocation, const core::Error& error) {
+  invocation.terminal.error(error);
+  return exit_code_of(error.code);
+}
+
+class DeployListVerb final : public Verb {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "deploy list"; }
+  [[nodiscard]] std::string_view summary() const override { return "bundles that can be rendered"; }
+  void declare(OptionTable& o) override { o.example("gatebench deploy list"); }
+
+  int run(Invocation& invocation) override {
+    std::string out = fmt::format("{:<9}{:<14}{:<12}{}\n", "pattern", "variant", "pin", "what");
+    for (const auto& line : deploy::bundle_lines()) {
+      out += fmt::format("{:<9}{:<14}{:<12}{}\n", line.key.pattern, word_for(line.key.variant), word_for(line.key.pin), line.about);
+    }
+    invocation.terminal.result(out);
+    return kExitOk;
+  }
+};
 
 class DeployRenderVerb final : public Verb {
  public:
   [[nodiscard]] std::string_view name() const override { return "deploy render"; }
-  [[nodiscard]] std::string_view summary() const override { return "write the manifests of a pattern from its values"; }
+  [[nodiscard]] std::string_view summary() const override { return "write the manifests of a pattern"; }
 
   void declare(OptionTable& o) override {
-    o.option("pattern", "N", "1: one replica, 2: a second model, 3: three replicas (default 3)", &pattern_);
-    o.option("variant", "NAME", "plain or istio-kserve; gke follows (default plain)", &variant_);
-    o.option("pin", "NAME", "versions: early-2026 or current (default current)", &pin_);
-    o.option("values", "FILE", "values that differ from the defaults", &values_);
-    o.option("print-values", "", "print the values, with comments, instead of rendering", &print_values_);
-    o.option("out", "DIR", "folder to write to; new, empty, or written by this verb before", &out_);
-    o.option("force", "", "write into any folder", &force_);
-    o.example("gatebench deploy render --pattern 3 --out pattern3");
-    o.example("gatebench deploy render --pattern 2 --print-values > values.yaml");
+    options_.declare(o);
+    o.option("out", "DIR", "folder to write into; it must be empty, or a bundle that was rendered there", &out_);
+    o.option("force", "", "write into a folder with other files, over files changed by hand", &force_);
+    o.option("print-values", "", "print the values file instead, with comments", &print_values_);
+    o.example("gatebench deploy render --pattern 3 --variant plain --out bundle");
+    o.example("gatebench deploy render --pattern 3 --variant gke --print-values > values.yaml");
+    o.example("gatebench deploy render -f values.yaml --out bundle && kubectl kustomize bundle");
   }
 
   int run(Invocation& invocation) override {
-    const auto values = resolve();
+    const auto values = options_.resolve();
     if (!values) return report_error(invocation, values.error());
     if (print_values_) {
-      invocation.terminal.result(deploy::values_text(*values));
+      invocation.terminal.result(deploy::print_values(*values));
       return kExitOk;
     }
-    const auto files = deploy::render(*values);
+    if (out_.empty()) return report_error(invocation, core::fail(core::ErrorCode::kInvalid, "no folder to write into", "--out DIR, or --print-values"));
+    const auto files = deploy::render_bundle(*values);
     if (!files) return report_error(invocation, files.error());
-    if (auto written = write(*files); !written) return report_error(invocation, written.error());
-    for (const auto& file : *files) invocation.terminal.result(fmt::format("{}/{}\n", out_, file.name));
+    const auto written = write_bundle(*files, out_, force_);
+    if (!written) return report_error(invocation, written.error());
+    std::string list;
+    for (const auto& file : *files) list += out_ + (out_.back() == '/' ? "" : "/") + file.name + "\n";
+    invocation.terminal.result(list);
+    invocation.terminal.note(fmt::format("{} files written, {} unchanged, {} removed; README.md there says what to set and apply", written->written, written->unchanged, written->removed));
     return kExitOk;
   }
 
  private:
-  static int report_error(Invocation& invocation, const core::Error& error) {
-    invocation.terminal.error(error);
-    return exit_code_of(error.code);
+  DeployOptions options_;
+  std::string out_;
+  bool force_ = false, print_values_ = false;
+};
+
+class DeployRunbookVerb final : public Verb {
+ public:
+  [[nodiscard]] std::string_view name() const override { return "deploy runbook"; }
+  [[nodiscard]] std::string_view summary() const override { return "how to operate a bundle: steps, times, costs"; }
+
+  void declare(OptionTable& o) override {
+    options_.declare(o);
+    o.example("gatebench deploy runbook --pattern 3 --variant gke > runbook.md");
+    o.example("gatebench deploy runbook -f bundle/values.yaml");
   }
 
-  core::Result<deploy::DeployValues> resolve() const {
-    const auto variant = deploy::parse_variant(variant_);
-    const auto pin = deploy::parse_pin(pin_);
-    if (pattern_ < 1 || pattern_ > 3) return core::fail(core::ErrorCode::kInvalid, fmt::format("--pattern {} is unknown", pattern_), "use 1, 2 or 3");
-    if (!variant) return core::fail(core::ErrorCode::kInvalid, fmt::format("--variant {} is unknown", variant_), "use plain, gke or istio-kserve");
-    if (!pin) return core::fail(core::ErrorCode::kInvalid, fmt::format("--pin {} is unknown", pin_), "use early-2026 or current");
-    auto values = deploy::default_values(static_cast<int>(pattern_), *variant, *pin);
-    if (values_.empty()) return values;
-    const auto text = read_file(values_);
-    if (!text) return text.error();
-    return deploy::read_values(std::move(values), *text, values_);
+  int run(Invocation& invocation) override {
+    const auto values = options_.resolve();
+    if (!values) return report_error(invocation, values.error());
+    const auto text = deploy::render_runbook(*values);
+    if (!text) return report_error(invocation, text.error());
+    invocation.terminal.result(*text);
+    return kExitOk;
   }
 
-  core::Status write(const std::vector<deploy::RenderedFile>& files) const {
-    namespace fs = std::filesystem;
-    if (out_.empty()) return core::fail(core::ErrorCode::kInvalid, "--out is missing", "name the folder to write to");
-    std::error_code error;
-    const bool foreign = fs::exists(out_, error) && !fs::is_empty(out_, error) && !fs::exists(fs::path(out_) / kMark, error);
-    if (foreign && !force_) return core::fail(core::ErrorCode::kInvalid, fmt::format("{} holds files that render did not write", out_), "name a new folder, or give --force");
-    if (auto made = make_directory(out_); !made) return made;
-    if (auto marked = write_file(fmt::format("{}/{}", out_, kMark), "written by gatebench deploy render\n"); !marked) return marked;
-    for (const auto& file : files) {
-      if (auto written = write_file(fmt::format("{}/{}", out_, file.name), file.text); !written) return written;
-    }
-    return {};
-  }
-
-  std::uint64_t pattern_ = 3;
-  std::string variant_ = "plain", pin_ = "current", values_, out_;
-  bool print_values_ = false, force_ = false;
+ private:
+  DeployOptions options_;
 };
 
 }  // namespace
 
+std::unique_ptr<Verb> make_deploy_list_verb() { return std::make_unique<DeployListVerb>(); }
 std::unique_ptr<Verb> make_deploy_render_verb() { return std::make_unique<DeployRenderVerb>(); }
+std::unique_ptr<Verb> make_deploy_runbook_verb() { return std::make_unique<DeployRunbookVerb>(); }
 
 }  // namespace bench::cli

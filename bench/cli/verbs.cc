@@ -15,7 +15,9 @@ std::vector<std::unique_ptr<Verb>> make_verbs() {
   verbs.push_back(make_stack_verb());
   verbs.push_back(make_replica_verb());
   verbs.push_back(make_router_verb());
+  verbs.push_back(make_deploy_list_verb());
   verbs.push_back(make_deploy_render_verb());
+  verbs.push_back(make_deploy_runbook_verb());
   verbs.push_back(make_deploy_lint_verb());
   verbs.push_back(make_schema_verb());
   verbs.push_back(make_version_verb());

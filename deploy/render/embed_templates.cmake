@@ -1,0 +1,10 @@
+# Writes OUTPUT, a .cc that holds every file of FILES (paths below ROOT, separated by |) as a raw string. Run by cmake -P.
+string(REPLACE "|" ";" files "${FILES}")
+set(text "// Generated from templates/. Do not edit.\n#include \"deploy/render/template.h\"\n\n#include <array>\n\n")
+string(APPEND text "namespace deploy {\nnamespace {\n\nconstexpr std::array kTemplates{\n")
+foreach(file IN LISTS files)
+  file(READ "${ROOT}/${file}" content)
+  string(APPEND text "    TemplateFile{\"${file}\", R\"~tpl~(${content})~tpl~\"},\n")
+endforeach()
+string(APPEND text "};\n\n}  // namespace\n\nstd::span<const TemplateFile> template_files() { return kTemplates; }\n\n}  // namespace deploy\n")
+file(WRITE "${OUTPUT}" "${text}")

@@ -1,0 +1,132 @@
+// Values files: defaults that fit, strict keys, all errors at once with their places; templates and costs behind them.
+#include "deploy/render/values.h"
+
+#include <gtest/gtest.h>
+
+#include "deploy/render/costs.h"
+#include "deploy/render/render.h"
+#include "deploy/render/template.h"
+
+namespace {
+
+using namespace deploy;
+
+std::string errors_of(const std::string& text, const BundleChoice& choice = {}) {
+  const auto values = read_values(text, "v.yaml", choice);
+  return values ? "" : values.error().message;
+}
+
+TEST(ValuesTest, DefaultsOfEveryBundleFit) {
+  for (const auto& line : bundle_lines()) {
+    for (const auto& conflict : conflicts_of(default_values(line.key))) ADD_FAILURE() << line.about << ": " << conflict.path << ": " << conflict.message;
+  }
+}
+
+TEST(ValuesTest, AreTheSameAfterTheyWerePrinted) {
+  for (const auto& line : bundle_lines()) {
+    const auto defaults = default_values(line.key);
+    const auto read = read_values(print_values(defaults), "v.yaml", {});
+    ASSERT_TRUE(read) << read.error().message;
+    EXPECT_EQ(read->all(), defaults.all());
+    EXPECT_EQ(print_values(*read), print_values(defaults));
+  }
+}
+
+TEST(ValuesTest, AnEmptyFileMeansTheDefaults) {
+  const auto read = read_values("", "v.yaml", {2, Variant::kGke, Pin::kEarly2026});
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_EQ(read->all(), default_values({2, Variant::kGke, Pin::kEarly2026}).all());
+}
+
+TEST(ValuesTest, AllErrorsComeAtOnceWithTheirPlaces) {
+  EXPECT_EQ(errors_of("pattern: 3\nvariant: plain\nreplicas: many\nnode_pool: {max_node: 3}\nmodl: x\nprices: {chip_hour_usd: -1}\nimages:\n  vllm: vllm/vllm-tpu:latest\nmtls: strikt\n"),
+            "v.yaml:3:11: replicas \"many\" is no whole number; one TPU node each\n"
+            "v.yaml:4:13: unknown key node_pool.max_node; did you mean max_nodes?\n"
+            "v.yaml:5:1: unknown key modl; did you mean model?\n"
+            "v.yaml:6:25: prices.chip_hour_usd \"-1\" is not between 0 and 10000; per TPU chip and hour; look up yours: contracts differ by 2 and more\n"
+            "v.yaml:8:9: images.vllm \"vllm/vllm-tpu:latest\" is not pinned: give a version or a digest\n"
+            "v.yaml:9:7: mtls \"strikt\" is none of permissive, strict; strict needs sidecars everywhere: see peerauthentication.yaml");
+}
+
+TEST(ValuesTest, WhatDoesNotFitTogetherIsSaid) {
+  const auto errors = errors_of("variant: plain\nreplicas: 5\ntopology: 2x4\nregion: us-east1\nweights: {prefix_cache: 2.5}\npin: early-2026\n");
+  for (const char* part : {"v.yaml:3:11: topology 2x4 has 8 chips, chips says 4", "v.yaml:2:11: 5 replicas and 1 nodes used elsewhere do not fit on 4 nodes", "v.yaml:4:9: zone europe-west4-a is not in region us-east1",
+                           "v.yaml:5:25: weights.prefix_cache is 2.5: pickers of early-2026 read whole numbers"}) {
+    EXPECT_NE(errors.find(part), std::string::npos) << part << "\n" << errors;
+  }
+  EXPECT_NE(errors_of("pattern: 1\nvariant: gke\nreplicas: 2\n").find("Pattern 1 is one replica, not 2"), std::string::npos);
+  EXPECT_NE(errors_of("variant: gke\ngateway_class: gke-l7-global-external-managed\n").find("serves no InferencePools"), std::string::npos);
+  EXPECT_NE(errors_of("variant: istio-kserve\nservice_name: a-name-that-is-far-too-long-for-kserve\n").find("more than 29 characters"), std::string::npos);
+  EXPECT_NE(errors_of("variant: gke\nname: " + std::string(60, 'a') + "\n").find("63 are allowed"), std::string::npos);
+  EXPECT_NE(errors_of("variant: plain\nweights: {prefix_cache: 0, kv_cache: 0, queue: 0}\n").find("all weights are 0"), std::string::npos);
+}
+
+TEST(ValuesTest, KeysOfAnotherVariantAreErrors) {
+  EXPECT_EQ(errors_of("variant: gke\nmtls: strict\n"), "v.yaml:2:1: mtls is no key of the variant gke; remove it");
+  EXPECT_EQ(errors_of("variant: plain\nservice_name: x\n"), "v.yaml:2:1: service_name is no key of the variant plain; remove it");
+}
+
+TEST(ValuesTest, CommandLineAndFileMustNotDiffer) {
+  EXPECT_EQ(errors_of("variant: gke\npattern: 1\npin: current\n", {3, Variant::kPlain, Pin::kEarly2026}),
+            "v.yaml:2:10: pattern is 1, the command line says 3; change one of them\n"
+            "v.yaml:1:10: variant is gke, the command line says plain; change one of them\n"
+            "v.yaml:3:6: pin is current, the command line says early-2026; change one of them");
+}
+
+TEST(ValuesTest, HostileInputIsAnError) {
+  for (const char* text : {"- a\n", "a: [\n", "just text", "replicas: [3]\n", "model: x\n", "model: {name: {a: b}}\n", "name: \"a\\nb\"\n", "name: \"@namespace@\"\n", "host: \"x: y\"\n", "a: 1\n---\nb: 2\n",
+                           "images: {vllm: \"a b:1\"}\n", "load: {target: \"http://x y\"}\n", "load: {schedule: \"* *\"}\n", "replicas: 99999999999999999999\n", "model: {name: null}\n"}) {
+    EXPECT_NE(errors_of(text), "") << text;
+  }
+}
+
+TEST(TemplateTest, SubstitutesAndKeepsColumns) {
+  TemplateInput in;
+  in.values = {{"a", "1"}, {"list", "- x\n- y"}};
+  EXPECT_EQ(*expand("k: @a@\n  @list@\nmail@x me@\n", in, "t"), "k: 1\n  - x\n  - y\nmail@x me@\n");
+}
+
+TEST(TemplateTest, SectionsNestAndNegate) {
+  TemplateInput in;
+  in.flags = {"on"};
+  EXPECT_EQ(*expand("#@if on\na\n#@if off\nb\n#@end\nc\n#@end\n#@if !on\nd\n#@end\n", in, "t"), "a\nc\n");
+}
+
+TEST(TemplateTest, ABrokenTemplateIsAnError) {
+  const TemplateInput in;
+  EXPECT_EQ(expand("x\n@nothing@\n", in, "t").error().message, "template t:2: no value for @nothing@");
+  EXPECT_EQ(expand("#@if a\n", in, "t").error().message, "template t:1: #@if without #@end");
+  EXPECT_EQ(expand("#@end\n", in, "t").error().message, "template t:1: #@end without #@if");
+}
+
+TEST(CostsTest, AreThePricesArithmetic) {
+  EXPECT_EQ(dollars(0), "$0.00");
+  EXPECT_EQ(dollars(1234567.891), "$1,234,567.89");
+  EXPECT_EQ(dollars(-0.5), "-$0.50");
+  BundleValues values = default_values({3, Variant::kGke, Pin::kCurrent});
+  const auto cost = hourly_cost(values);
+  EXPECT_DOUBLE_EQ(cost.node, 5.0);
+  EXPECT_DOUBLE_EQ(cost.of(3), 15.25);
+  const auto input = template_input(values);
+  ASSERT_TRUE(input);
+  EXPECT_EQ(input->values.at("cost.hour"), "3 x $5.00 + $0.25 = $15.25/h");
+  // 15.25 x 730: a month is 730 h everywhere, not 720 in one place.
+  EXPECT_EQ(input->values.at("cost.month"), "$15.25/h x 730 h = $11,132.50 per month");
+  EXPECT_EQ(input->values.at("cost.zero"), "$0.25/h x 24 h = $6.00 per day, $182.50 per month");
+}
+
+TEST(RunbookTest, EveryBundleHasOneWithWarningsAndCosts) {
+  for (const auto& line : bundle_lines()) {
+    const auto text = render_runbook(default_values(line.key));
+    ASSERT_TRUE(text) << text.error().message;
+    for (const char* part : {"## 1. Scale the node pool", "## 3. Rolling update", "## 5. Scheduled scaling", "## 8. Scale to zero", "730 h", "What stays billed at zero", "maxSurge"}) {
+      if (std::string_view(part) == "maxSurge" && line.key.variant == Variant::kIstioKserve) continue;
+      EXPECT_NE(text->find(part), std::string::npos) << line.about << ": " << part;
+    }
+    // A zone never stands where a region belongs, and nobody's processes are ended by name.
+    EXPECT_EQ(text->find("--region=europe-west4-a"), std::string::npos);
+    EXPECT_EQ(text->find("killall"), std::string::npos);
+  }
+}
+
+}  // namespace
