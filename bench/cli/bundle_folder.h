@@ -15,8 +15,14 @@ struct BundleWritten {
   std::size_t written = 0, unchanged = 0, removed = 0;
 };
 
-/// kInvalid when the folder holds files but no marker, or files of the bundle that were changed since; `force` overwrites
-/// those, and leaves the others. kIo names the path and why.
-core::Result<BundleWritten> write_bundle(const std::vector<deploy::SourceFile>& files, const std::string& folder, bool force);
+struct BundleTarget {
+  std::string folder;
+  bool force = false;        ///< write beside foreign files and over files changed by hand
+  std::string values_file;   ///< what the bundle is made from, if a file: when it is the folder's own values.yaml it is left as it is
+};
+
+/// kInvalid when the folder holds files but no marker, or files of the bundle that were changed since (`force` overwrites
+/// those, and never touches others). kIo names the path and why.
+core::Result<BundleWritten> write_bundle(const std::vector<deploy::SourceFile>& files, const BundleTarget& target);
 
 }  // namespace bench::cli

@@ -16,6 +16,8 @@ class DeployOptions {
   void declare(OptionTable& options);
   /// Reads the values file, if one is named. kInvalid holds all errors of options or file.
   [[nodiscard]] core::Result<deploy::BundleValues> resolve() const;
+  /// The values file's path; empty: none, or standard input.
+  [[nodiscard]] std::string values_file() const { return file_ == "-" ? std::string() : file_; }
 
  private:
   std::optional<std::uint32_t> pattern_;

@@ -56,7 +56,7 @@ class DeployRenderVerb final : public Verb {
     if (out_.empty()) return report_error(invocation, core::fail(core::ErrorCode::kInvalid, "no folder to write into", "--out DIR, or --print-values"));
     const auto files = deploy::render_bundle(*values);
     if (!files) return report_error(invocation, files.error());
-    const auto written = write_bundle(*files, out_, force_);
+    const auto written = write_bundle(*files, {out_, force_, options_.values_file()});
     if (!written) return report_error(invocation, written.error());
     std::string list;
     for (const auto& file : *files) list += out_ + (out_.back() == '/' ? "" : "/") + file.name + "\n";

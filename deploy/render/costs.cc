@@ -36,7 +36,8 @@ std::string step_line(const HourlyCost& cost, std::int64_t nodes, std::int64_t m
 
 /// Scheduled scaling: on for 10 h on 5 days a week.
 std::string schedule_line(const HourlyCost& cost, std::int64_t replicas) {
-  const double on = 10.0 * 5 * 52 / 12;
+  // Rounded as it is printed, so that the arithmetic can be followed.
+  const double on = 216.67;
   const double nodes = static_cast<double>(replicas) * cost.node;
   return "10 h x 5 days x 52 / 12 = 216.67 h per month on: 216.67 x " + dollars(nodes) + " + 730 x " + dollars(cost.standing) + " = " +
          dollars(on * nodes + kHoursPerMonth * cost.standing) + " per month, against " + dollars(cost.of(replicas) * kHoursPerMonth) + " around the clock";
@@ -94,6 +95,7 @@ void add_costs(const BundleValues& v, TemplateInput& out) {
   values["pool_size_five"] = count(5 + other);
   values["pool_size_one"] = count(1 + other);
   values["other_nodes"] = count(other);
+  values["other_nodes_words"] = other == 1 ? "1 node" : count(other) + " nodes";
   values["total_chips"] = count(replicas * v.integer("chips"));
   values["quota_chips"] = count((replicas + other) * v.integer("chips"));
   values["rollout_minutes"] = count(7 * replicas);

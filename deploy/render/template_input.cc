@@ -159,6 +159,7 @@ core::Result<TemplateInput> template_input(const BundleValues& v) {
   out.values["picker_config"] = picker_config(v);
   out.values["load_target"] = load_target(v, names);
   out.values["load_results"] = v.text("load.claim").empty() ? "an emptyDir, gone with the pod" : "the claim " + v.text("load.claim");
+  out.values["apply"] = v.key.variant == Variant::kGke ? "RELEASE_NAME_POSTFIX=" + v.text("name") + " helmfile -e gke_tpu -n " + v.text("namespace") + " apply" : "kubectl apply -k .";
   out.values["verify_pattern"] = v.key.pattern == 3 ? "3" : "1";
   out.values["sidecar"] = v.text("mtls") == "strict" ? "true" : "false";
   out.values["scheme"] = v.flag("server_tls") ? "HTTPS" : "HTTP";

@@ -51,7 +51,7 @@ TEST(DeployTest, LintTellsByItsExitCode) {
 
 TEST(DeployTest, WhatIsRenderedLintsClean) {
   const ScratchFolder folder;
-  for (const char* variant : {"plain", "istio-kserve"}) {
+  for (const char* variant : {"plain", "istio-kserve", "gke"}) {
     const std::string out = folder.file(variant);
     Process render({"deploy", "render", "--pattern", "3", "--variant", variant, "--out", out}, folder.path());
     EXPECT_EQ(render.wait(), 0) << render.errors;
