@@ -37,12 +37,16 @@ void parse_replica(const std::string& text, std::vector<ReplicaTarget>& replicas
 ReplicaOptions::ReplicaOptions() = default;
 ReplicaOptions::~ReplicaOptions() = default;
 
-void ReplicaOptions::declare(OptionTable& o) {
+void ReplicaOptions::declare_for_probes(OptionTable& o) {
   o.option("replica", "NAME=URL", "a replica's metrics, repeatable; without any, no attribution is claimed", &replicas_);
-  o.option("replicas", "kube:NS/SELECTOR[:PORT]", "the ready pods behind a label selector, through kubectl (in a cluster: directly)", &discover_);
+  o.option("replicas", "kube:NS/SELECTOR[:https][:PORT]", "the ready pods behind a label selector, through kubectl (in a cluster: directly)", &discover_);
   o.option("metrics-cacert", "FILE", "certificate authority (PEM) of https metrics URLs", &ca_file_);
   o.option("metrics-insecure", "", "do not check certificates of https metrics URLs", &insecure_);
   o.option("metrics-token-env", "VAR", "environment variable that holds a bearer token for metrics", &token_variable_);
+}
+
+void ReplicaOptions::declare(OptionTable& o) {
+  declare_for_probes(o);
   o.option("scrape-interval", "DURATION", "read metrics this often (default: after finishes, adapted to their rate)", &interval_);
   o.option("scrape-cost-limit", "PERCENT", "of a replica's time that answering scrapes may take (default 5)", &cost_limit_percent_);
   o.option("scrape-whole-pages", "", "never ask for single metrics by name[]", &no_filter_);
@@ -90,19 +94,23 @@ core::Status ReplicaOptions::parse(RunRequest& request) const {
   return core::fail(ErrorCode::kInvalid, errors);
 }
 
+core::Status ReplicaOptions::discover(RunRequest& request, Terminal& terminal) {
+  if (discover_.empty()) return {};
+  const auto selection = parse_kube_selection(discover_);
+  if (!selection) return selection.error();
+  auto found = KubeReplicas::find(*selection, KubeSurroundings::from_environment());
+  if (!found) return found.error();
+  kube_ = std::make_unique<KubeReplicas>(std::move(*found));
+  request.replicas = kube_->targets();
+  if (!kube_->note().empty()) terminal.note(kube_->note());
+  std::string names;
+  for (const auto& target : request.replicas) names += (names.empty() ? "" : ", ") + target.name;
+  terminal.note(fmt::format("{} replicas{}: {}", request.replicas.size(), kube_->proxied() ? " through kubectl proxy" : "", names));
+  return {};
+}
+
 core::Status ReplicaOptions::resolve(RunRequest& request, Terminal& terminal) {
-  if (!discover_.empty()) {
-    const auto selection = parse_kube_selection(discover_);
-    if (!selection) return selection.error();
-    auto found = KubeReplicas::find(*selection, KubeSurroundings::from_environment());
-    if (!found) return found.error();
-    kube_ = std::make_unique<KubeReplicas>(std::move(*found));
-    request.replicas = kube_->targets();
-    if (!kube_->note().empty()) terminal.note(kube_->note());
-    std::string names;
-    for (const auto& target : request.replicas) names += (names.empty() ? "" : ", ") + target.name;
-    terminal.note(fmt::format("{} replicas{}: {}", request.replicas.size(), kube_->proxied() ? " through kubectl proxy" : "", names));
-  }
+  if (auto found = discover(request, terminal); !found) return found;
   if (request.replicas.empty()) return {};
   const auto checked = preflight_replicas(request.replicas, request.metrics_access);
   if (!checked) return checked.error();

@@ -24,11 +24,15 @@ class ReplicaOptions {
   ~ReplicaOptions();
 
   void declare(OptionTable& options);
+  /// Without what is about scraping during a load: for verbs that scrape around single requests.
+  void declare_for_probes(OptionTable& options);
 
   /// Fills request.replicas, .metrics_access and .scrape from the options alone; one error that lists everything wrong.
   core::Status parse(RunRequest& request) const;
   /// The replicas are yet to be found: --replicas was given.
   [[nodiscard]] bool discovers() const { return !discover_.empty(); }
+  /// After parse(): the replicas of --replicas alone, nothing read from them.
+  core::Status discover(RunRequest& request, Terminal& terminal);
   /// After parse(): finds the replicas of --replicas, reads every replica's metrics once, prints notes. What a found
   /// replica needs in order to stay reachable (a kubectl proxy) lives as long as this object.
   core::Status resolve(RunRequest& request, Terminal& terminal);

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "bench/cli/exit_code.h"
+#include "bench/cli/replica_options.h"
 #include "bench/cli/verb.h"
 #include "bench/cli/verify_output.h"
 #include "bench/cli/verify_session.h"
@@ -24,7 +25,7 @@ class VerifyVerb final : public Verb {
     o.option("pattern", "N", "1: one replica serves everything; 3: several behind a prefix-aware gateway (default 3)", &pattern_);
     o.option("target", "URL", "base URL of the gateway, http://host:port", &target_).required = true;
     o.option("model", "NAME", "model to ask for (default: the first of /v1/models)", &model_);
-    o.option("replica", "NAME=URL", "a replica's metrics, repeatable; list all of them, or placement cannot be judged", &replicas_);
+    replica_options_.declare_for_probes(o);
     o.option("expect-replicas", "N", "how many replicas there should be (default: as many as are listed)", &expect_replicas_);
     o.option("attribution", "SOURCE", "metrics (default: the replicas' counters), or header: believe the response header that names the replica", &attribution_);
     o.option("probes", "N", "unrelated prompts for the spread (default: enough to find 60 % on one of three)", &probes_);
@@ -76,8 +77,13 @@ class VerifyVerb final : public Verb {
     if (sticky_probes_ < 2 || sticky_probes_ > kMostProbes) complain(fmt::format("--sticky-probes {}: use 2 to {}", sticky_probes_, kMostProbes));
     if (probes_ && (*probes_ < 1 || *probes_ > kMostProbes)) complain(fmt::format("--probes {}: use 1 to {}", *probes_, kMostProbes));
     if (time_limit_ <= Duration::zero()) complain("--time-limit must be more than 0s");
-    for (const auto& text : replicas_) add_replica(text, options.replicas, complain);
+    RunRequest replicas;
+    if (const auto parsed = replica_options_.parse(replicas); !parsed) complain(parsed.error().message);
     if (!errors.empty()) return core::fail(core::ErrorCode::kInvalid, errors);
+    // Not read in advance: metrics that cannot be had are a check of their own.
+    if (const auto found = replica_options_.discover(replicas, invocation.terminal); !found) return found.error();
+    options.replicas = std::move(replicas.replicas);
+    options.metrics_access = std::move(replicas.metrics_access);
     options.pattern = static_cast<int>(pattern_);
     options.target_url = target_;
     options.model = model_;
@@ -94,22 +100,8 @@ class VerifyVerb final : public Verb {
     return options;
   }
 
-  template <class Complain>
-  static void add_replica(const std::string& text, std::vector<ReplicaTarget>& replicas, const Complain& complain) {
-    const auto equals = text.find('=');
-    const std::string url = equals == std::string::npos ? "" : text.substr(equals + 1);
-    const auto parsed = parse_url(url);
-    if (equals == 0 || !parsed) return complain(fmt::format("--replica {}: write NAME=URL, for example a=http://10.0.0.1:8000/metrics", text));
-    ReplicaTarget target{text.substr(0, equals), parsed->path.empty() ? to_string(*parsed) + "/metrics" : url};
-    for (const auto& other : replicas) {
-      if (other.name == target.name) complain(fmt::format("--replica {}: the name {} is given twice", text, target.name));
-      if (other.metrics_url == target.metrics_url) complain(fmt::format("--replica {}: {} has the same URL; each replica has its own", text, other.name));
-    }
-    replicas.push_back(std::move(target));
-  }
-
   std::string target_, model_, attribution_ = "metrics", output_ = "text";
-  std::vector<std::string> replicas_;
+  ReplicaOptions replica_options_;
   std::uint64_t pattern_ = 3, sticky_probes_ = 12, at_once_ = 1, seed_ = 0;
   std::optional<std::uint32_t> probes_, expect_replicas_;
   Duration time_limit_ = std::chrono::minutes(2);

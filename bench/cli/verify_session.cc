@@ -55,6 +55,7 @@ core::Result<VerifyOutcome> VerifySession::run() {
   client.target_url = options_.target_url;
   client.api_key = options_.api_key;
   client.replicas = options_.replicas;
+  client.metrics_access = options_.metrics_access;
   client.interrupted = options_.interrupted;
   client.deadline = core::SteadyClock().now() + options_.time_limit;
   auto opened = ProbeClient::open(std::move(client));

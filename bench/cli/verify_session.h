@@ -17,6 +17,7 @@ struct VerifyOptions {
   int pattern = 3;
   std::string target_url, model, api_key;
   std::vector<ReplicaTarget> replicas;
+  MetricsAccess metrics_access;
   std::uint32_t expected_replicas = 0;
   std::size_t sticky_probes = 12;
   std::optional<std::size_t> spread_probes;  ///< none: what the test's power takes; Pattern 1: 10

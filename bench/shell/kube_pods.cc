@@ -12,7 +12,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::string_view kForm = "write kube:NAMESPACE/SELECTOR[:PORT], for example kube:default/app=vllm:8000";
+constexpr std::string_view kForm = "write kube:NAMESPACE/SELECTOR[:https][:PORT], for example kube:default/app=vllm:8000";
 
 std::optional<std::uint16_t> whole_port(std::string_view text) {
   std::uint16_t port = 0;
@@ -64,11 +64,19 @@ core::Result<KubeSelection> parse_kube_selection(std::string_view text) {
     return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
   });
   if (!plain || selection.name_space.front() == '-') return bad("the namespace may hold a-z, 0-9 and '-' only");
-  if (const auto colon = rest.rfind(':'); colon != std::string_view::npos) {
+  constexpr std::string_view kTls = ":https";
+  const auto take_tls = [&] {
+    selection.tls = rest.size() >= kTls.size() && rest.substr(rest.size() - kTls.size()) == kTls;
+    if (selection.tls) rest.remove_suffix(kTls.size());
+  };
+  take_tls();
+  if (const auto colon = rest.rfind(':'); !selection.tls && colon != std::string_view::npos) {
     selection.port = whole_port(rest.substr(colon + 1));
     if (!selection.port) return bad("the port is no number from 1 to 65535");
     rest = rest.substr(0, colon);
+    take_tls();
   }
+  if (rest.find(':') != std::string_view::npos) return bad("a label selector holds no ':'");
   if (rest.empty()) return bad("names no label selector");
   if (rest.front() == '-') return bad("a label selector does not begin with '-'");
   selection.selector = rest;

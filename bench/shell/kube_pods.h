@@ -1,4 +1,4 @@
-// Kubernetes pods as replicas: what "kube:NAMESPACE/SELECTOR[:PORT]" means and what a pod list says. Pure functions.
+// Kubernetes pods as replicas: what "kube:NAMESPACE/SELECTOR[:https][:PORT]" means and what a pod list says. Pure functions.
 // Used by kube_replicas.cc.
 #pragma once
 
@@ -14,6 +14,7 @@ namespace bench {
 
 struct KubeSelection {
   std::string name_space, selector;     ///< "default", "app=vllm,tier in (gpu)"
+  bool tls = false;                     ///< the pods serve their metrics over https
   std::optional<std::uint16_t> port;    ///< of the metrics; empty: the pod's own "http" or "metrics" port, its first, or 8000
 };
 

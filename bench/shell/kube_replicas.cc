@@ -88,8 +88,8 @@ core::Result<KubeReplicas> KubeReplicas::find_outside(const KubeSelection& selec
   const auto port = parse_proxy_port(*line);
   if (!port) return core::fail(ErrorCode::kProtocol, fmt::format("kubectl proxy said \"{}\" and no port", *line), "check which kubectl that is");
   for (const KubePod& pod : *pods) {
-    found.targets_.push_back({pod.name, fmt::format("http://127.0.0.1:{}/api/v1/namespaces/{}/pods/{}:{}/proxy/metrics", *port,
-                                                    selection.name_space, pod.name, pod.port), {}});
+    found.targets_.push_back({pod.name, fmt::format("http://127.0.0.1:{}/api/v1/namespaces/{}/pods/{}{}:{}/proxy/metrics", *port,
+                                                    selection.name_space, selection.tls ? "https:" : "", pod.name, pod.port), {}});
   }
   found.proxy_ = std::move(*proxy);
   return found;
@@ -122,7 +122,7 @@ core::Result<KubeReplicas> KubeReplicas::find_inside(const KubeSelection& select
   if (!pods) return pods.error();
   for (const KubePod& pod : *pods) {
     const bool pod_v6 = pod.address.find(':') != std::string::npos;
-    found.targets_.push_back({pod.name, fmt::format("http://{}{}{}:{}/metrics", pod_v6 ? "[" : "", pod.address, pod_v6 ? "]" : "", pod.port), {}});
+    found.targets_.push_back({pod.name, fmt::format("{}://{}{}{}:{}/metrics", selection.tls ? "https" : "http", pod_v6 ? "[" : "", pod.address, pod_v6 ? "]" : "", pod.port), {}});
   }
   return found;
 }

@@ -72,7 +72,7 @@ void add_names(const BundleValues& v, const BundleNames& n, TemplateInput& out) 
   out.values["picker_label"] = n.picker_label;
   out.values["server_selector"] = n.server_selector;
   out.values["picker_selector"] = n.picker_selector;
-  out.values["load_replicas"] = "kube:" + v.text("namespace") + "/" + n.server_selector + ":8000";
+  out.values["load_replicas"] = "kube:" + v.text("namespace") + "/" + n.server_selector + (v.flag("server_tls") ? ":https:8000" : ":8000");
 }
 
 /// Where the load finds the gateway: Istio names the Service after Gateway and class, others after the Gateway alone.

@@ -30,9 +30,16 @@ TEST(KubeSelection, NamesNamespaceSelectorAndPort) {
   EXPECT_EQ(plain->name_space, "llm-d");
   EXPECT_EQ(plain->selector, "app.kubernetes.io/name=vllm,tier=gpu");
   EXPECT_EQ(plain->port, 8200);
+  EXPECT_FALSE(plain->tls);
   EXPECT_FALSE(parse_kube_selection("kube:default/app=vllm")->port.has_value());
+  const auto tls = parse_kube_selection("kube:default/app=vllm:https:8443");
+  ASSERT_TRUE(tls.has_value());
+  EXPECT_TRUE(tls->tls);
+  EXPECT_EQ(tls->port, 8443);
+  EXPECT_EQ(tls->selector, "app=vllm");
+  EXPECT_TRUE(parse_kube_selection("kube:default/app=vllm:https")->tls);
   for (const char* bad : {"default/app=vllm", "kube:", "kube:default", "kube:/app=x", "kube:default/", "kube:default/app=x:0",
-                          "kube:default/app=x:http", "kube:De fault/app=x", "kube:--all/app=x", "kube:default/--all"}) {
+                          "kube:default/app=x:http", "kube:default/app=x:https:http", "kube:default/:https:1", "kube:default/a:b:1", "kube:De fault/app=x", "kube:--all/app=x", "kube:default/--all"}) {
     const auto selection = parse_kube_selection(bad);
     ASSERT_FALSE(selection.has_value()) << bad;
     EXPECT_EQ(selection.error().code, core::ErrorCode::kInvalid);
@@ -82,7 +89,7 @@ class KubectlTest : public testing::Test {
     return {std::istreambuf_iterator<char>(file), {}};
   }
   support::ScratchFolder folder_;
-  const KubeSelection selection_{"llm", "app=vllm", {}};
+  const KubeSelection selection_{"llm", "app=vllm", false, {}};
 };
 
 TEST_F(KubectlTest, PodsAreScrapedThroughAProxyThatEndsWithTheObject) {
@@ -103,6 +110,16 @@ TEST_F(KubectlTest, PodsAreScrapedThroughAProxyThatEndsWithTheObject) {
   EXPECT_NE(kill(pid, 0), 0);
   EXPECT_EQ(errno, ESRCH);
   EXPECT_EQ(calls(), "get pods -n llm -l app=vllm -o json\nproxy --port=0 --address=127.0.0.1\n");
+}
+
+TEST_F(KubectlTest, PodsThatServeHttpsAreAskedSo) {
+  const auto surroundings = stub("if [ $1 = get ]; then cat " + folder_.file("pods.json") +
+                                 "; else echo 'Starting to serve on 127.0.0.1:45213'; exec sleep 600; fi\n");
+  KubeSelection selection = selection_;
+  selection.tls = true;
+  const auto found = KubeReplicas::find(selection, surroundings);
+  ASSERT_TRUE(found.has_value()) << found.error().message;
+  EXPECT_EQ(found->targets()[1].metrics_url, "http://127.0.0.1:45213/api/v1/namespaces/llm/pods/https:vllm-b:8200/proxy/metrics");
 }
 
 TEST_F(KubectlTest, FailuresAreTold) {

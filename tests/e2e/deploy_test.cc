@@ -1,11 +1,14 @@
 // The deploy verbs as a user meets them: exit codes, standard input, formats, what is refused.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "bench/cli/manifest_files.h"
+#include "deploy/bundle.h"
 #include "tests/support/process.h"
 
 namespace {
@@ -64,6 +67,54 @@ TEST(DeployTest, WhatIsRenderedLintsClean) {
   Process foreign({"deploy", "render", "--out", folder.path()}, folder.path());
   EXPECT_EQ(foreign.wait(), 2) << foreign.output;
   EXPECT_NE(foreign.errors.find("--force"), std::string::npos) << foreign.errors;
+}
+
+TEST(DeployTest, TheLoadsArgumentsAreThisBinarysOptions) {
+  const ScratchFolder folder;
+  for (const char* variant : {"plain", "istio-kserve", "gke"}) {
+    const std::string out = folder.file(variant);
+    Process render({"deploy", "render", "--variant", variant, "--out", out}, folder.path());
+    ASSERT_EQ(render.wait(), 0) << render.errors;
+    const auto files = bench::cli::read_manifest_files({out});
+    ASSERT_TRUE(files);
+    const auto bundle = deploy::read_bundle(*files);
+    std::size_t loads = 0;
+    for (const auto& pods : bundle.pods) {
+      if (pods.role != deploy::PodRole::kLoad) continue;
+      ++loads;
+      const auto words = deploy::command_words(*deploy::containers_of(*pods.pod_spec).at(0));
+      Process help({words.at(0).text, "--help"}, folder.path());
+      ASSERT_EQ(help.wait(), 0);
+      for (const auto& word : words) {
+        if (word.text.rfind("--", 0) != 0) continue;
+        EXPECT_NE(help.output.find("  " + word.text.substr(0, word.text.find('=')) + " "), std::string::npos) << words[0].text << " " << word.text;
+      }
+      if (words[0].text != "run") continue;
+      Process plan({"plan", words.at(1).text}, folder.path());
+      EXPECT_EQ(plan.wait(), 0) << plan.errors;
+    }
+    EXPECT_EQ(loads, 2U) << variant;
+  }
+}
+
+TEST(DeployTest, ValuesFilesAndRunbooks) {
+  const ScratchFolder folder;
+  Process printed({"deploy", "render", "--variant", "gke", "--pattern", "1", "--print-values"}, folder.path());
+  ASSERT_EQ(printed.wait(), 0) << printed.errors;
+  write(folder.file("v.yaml"), printed.output);
+  Process render({"deploy", "render", "-f", folder.file("v.yaml"), "--out", folder.file("out")}, folder.path());
+  EXPECT_EQ(render.wait(), 0) << render.errors;
+  Process runbook({"deploy", "runbook", "-f", folder.file("out/values.yaml")}, folder.path());
+  EXPECT_EQ(runbook.wait(), 0) << runbook.errors;
+  EXPECT_EQ(runbook.output.rfind("# Runbook: Pattern 1 (gke, current)", 0), 0U) << runbook.output.substr(0, 80);
+  write(folder.file("bad.yaml"), "replica: 2\nchips: x\n");
+  Process bad({"deploy", "runbook", "-f", folder.file("bad.yaml")}, folder.path());
+  EXPECT_EQ(bad.wait(), 2);
+  EXPECT_NE(bad.errors.find("bad.yaml:1:1: unknown key replica; did you mean replicas?"), std::string::npos) << bad.errors;
+  EXPECT_NE(bad.errors.find("bad.yaml:2:8: chips \"x\" is no whole number"), std::string::npos) << bad.errors;
+  Process list({"deploy", "list"}, folder.path());
+  EXPECT_EQ(list.wait(), 0);
+  EXPECT_EQ(std::count(list.output.begin(), list.output.end(), '\n'), 19);
 }
 
 }  // namespace

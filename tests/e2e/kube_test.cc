@@ -75,6 +75,24 @@ TEST_F(KubeTest, PodsAreFoundScrapedAndTheProxyEnds) {
   EXPECT_EQ(report.at("attribution").at(0).at("attributed"), 0);
 }
 
+TEST_F(KubeTest, VerifyFindsPodsToo) {
+  Process server({"replica"});
+  ASSERT_TRUE(server.wait_for_errors("listens on http://"));
+  const auto verify = [&](const std::string& selection) {
+    return std::vector<std::string>{"verify", "--target", url_of(server), "--replicas", selection, "--expect-replicas", "3", "--probes", "1", "--sticky-probes", "2",
+                                    "--output", "json"};
+  };
+  Process process(verify("kube:llm/app=vllm"), ".", environment());
+  // Two pods where three are expected: a failed check, whatever static pages let it say of placement.
+  EXPECT_EQ(process.wait(), 3) << process.errors << process.output;
+  EXPECT_NE(process.errors.find("2 replicas through kubectl proxy: vllm-0, vllm-1"), std::string::npos) << process.errors;
+  EXPECT_NE(process.output.find("vllm-1"), std::string::npos) << process.output;
+  EXPECT_TRUE(proxy_has_ended());
+  Process bad(verify("app=vllm"), ".", environment());
+  EXPECT_EQ(bad.wait(), 2) << bad.errors;
+  EXPECT_NE(bad.errors.find("write kube:NAMESPACE/SELECTOR"), std::string::npos) << bad.errors;
+}
+
 TEST_F(KubeTest, TheProxyEndsWhenTheTargetIsDownAndAfterSignals) {
   Process down(run("http://127.0.0.1:1", "5"), ".", environment());
   EXPECT_EQ(down.wait(), 6) << down.errors;
