@@ -69,9 +69,9 @@ CoverageForecast forecast_coverage(const ForecastInput& input) {
   CoverageForecast out;
   const auto r = static_cast<double>(std::max<std::size_t>(1, input.replicas));
   const double least_s = core::to_seconds(input.least_gap);
-  out.event_driven = input.rate_rps * least_s <= 1;
+  out.event_driven = !input.fixed_interval && input.rate_rps * least_s <= 1;
   double gap_s = least_s;
-  if (!out.event_driven) gap_s = std::clamp(input.finishes_per_window * r / input.rate_rps, least_s, std::max(least_s, 1.0));
+  if (!out.event_driven && !input.fixed_interval) gap_s = std::clamp(input.finishes_per_window * r / input.rate_rps, least_s, std::max(least_s, 1.0));
   out.gap = core::from_seconds(gap_s);
   out.lambda = input.rate_rps * gap_s / r;
   if (input.replicas < 2) {
@@ -102,29 +102,83 @@ double rate_for_coverage(ForecastInput input, double coverage_ratio) {
   return low < 0.01 ? 0 : low;
 }
 
+std::vector<CoverageLever> coverage_levers(const ForecastInput& input, scenarios::WatermarkKind watermark) {
+  using scenarios::WatermarkKind;
+  std::vector<CoverageLever> out;
+  const double now = forecast_coverage(input).coverage_ratio;
+  const auto add = [&](std::string what, const ForecastInput& changed) {
+    const double then = forecast_coverage(changed).coverage_ratio;
+    if (then >= now + 0.01) out.push_back({std::move(what), then});
+  };
+  const auto with_lengths = [&input](double stddev, double lengths, double finishes) {
+    ForecastInput changed = input;
+    changed.lengths.prompt_stddev = std::hypot(input.lengths.prompt_stddev, stddev);
+    changed.lengths.collision = input.lengths.collision / lengths;
+    changed.finishes_per_window = finishes;
+    return changed;
+  };
+  // Deviations of the 8 and of the 14 marks (scenarios/watermark.cc).
+  if (watermark == WatermarkKind::kNone) add("--watermark auto", with_lengths(12.6, 8, 0.8));
+  if (watermark == WatermarkKind::kPrompt && input.lengths.collision > 1.0 / 12) add("prompt lengths that differ more", with_lengths(39.5, 14, 2));
+  ForecastInput sooner = input;
+  sooner.least_gap = input.least_gap / 2;
+  sooner.finishes_per_window = input.finishes_per_window / 2;
+  const auto gap_ms = core::to_ms(forecast_coverage(sooner).gap);
+  add("scrapes every " + figure(gap_ms, 2) + " ms (--scrape-interval)", sooner);
+  ForecastInput slower = input;
+  slower.rate_rps = input.rate_rps / 2;
+  add("half the rate", slower);
+  std::stable_sort(out.begin(), out.end(), [](const CoverageLever& a, const CoverageLever& b) { return a.coverage_ratio > b.coverage_ratio; });
+  return out;
+}
+
+std::vector<std::string> forecast_basis(const ForecastInput& input) {
+  std::vector<std::string> out;
+  out.push_back("Poisson arrivals, finishes as frequent as arrivals, spread evenly over the replicas");
+  out.push_back("vLLM's counters: finishes, prompt tokens, output tokens and max_tokens with their buckets" +
+                std::string(input.latency_sums ? ", sums of E2E and TTFT" : "") + (input.body_counted ? ", sizes of request bodies" : ""));
+  out.push_back("output lengths that vary are not counted on");
+  out.push_back("the network and the gateway hold responses back by no more than " + figure(1000 * kHold_s, 2) + " ms");
+  if (input.fixed_interval) return out;
+  out.push_back(input.page_cost > core::Duration{0}
+                    ? "a scrape costs a replica " + figure(core::to_ms(input.page_cost), 2) + " ms, as measured"
+                    : "a scrape's cost is unknown: a round every " + figure(core::to_ms(input.least_gap), 2) + " ms is taken to be affordable");
+  return out;
+}
+
+namespace {
+
+std::string share_text(double coverage) {
+  if (coverage >= 0.99) return "at least 99 %";
+  return coverage < 0.1 ? "less than 10 %" : "about " + figure(std::floor(100 * coverage), 3) + " %";
+}
+
+std::string finishes_text(double lambda) { return lambda < 0.01 ? "less than 0.01" : figure(lambda, 2); }
+
+}  // namespace
+
 std::string describe_forecast(const ForecastInput& input, bool rate_known, scenarios::WatermarkKind watermark) {
   if (input.replicas == 0) return "predicted attribution: none, as no replica's metrics are known; give --replica NAME=URL";
   if (input.replicas == 1) return "predicted attribution: one replica serves all";
   const double limit = rate_for_coverage(input, 0.99);
   const std::string up_to = limit > 0 ? "99 % up to about " + figure(limit, 2) + " req/s" : "99 % at no rate";
+  const std::string cost = input.page_cost > core::Duration{0} ? ", as a scrape costs " + figure(core::to_ms(input.page_cost), 2) + " ms" : "";
   std::string out = "predicted attribution: ";
-  double coverage = 0;
-  if (rate_known) {
-    const auto forecast = forecast_coverage(input);
-    coverage = forecast.coverage_ratio;
-    const std::string share = coverage >= 0.99 ? "at least 99 %" : coverage < 0.1 ? "hardly any" : "about " + figure(std::round(100 * coverage), 3) + " %";
-    out += share + " of responses at " + figure(input.rate_rps, 3) + " req/s (" + figure(forecast.lambda, 2) + " finishes per replica and scrape, every " +
-           figure(core::to_ms(forecast.gap), 3) + " ms" + (forecast.event_driven ? " at most, after finishes" : "") + "); " + up_to;
-  } else {
-    out += up_to + " over " + std::to_string(input.replicas) + " replicas; the rate of a closed loop is the target's";
-    coverage = limit >= 100 ? 1 : 0;
+  if (!rate_known) {
+    return out + up_to + " over " + std::to_string(input.replicas) + " replicas, scraped every " + figure(core::to_ms(input.least_gap), 2) +
+           " ms at most" + cost + "; the rate of a closed loop is the target's";
   }
-  if (coverage >= 0.99) return out;
-  using scenarios::WatermarkKind;
-  out += ". What would raise it: ";
-  if (watermark == WatermarkKind::kNone) out += "--watermark auto (lengths that tell responses apart), ";
-  if (watermark == WatermarkKind::kPrompt) out += "lengths or max_tokens that differ more, ";
-  return out + (rate_known ? "a lower rate, or more frequent scrapes (--scrape-cost-limit)" : "more frequent scrapes (--scrape-cost-limit)");
+  const auto forecast = forecast_coverage(input);
+  out += share_text(forecast.coverage_ratio) + " of responses at " + figure(input.rate_rps, 3) + " req/s (" + finishes_text(forecast.lambda) +
+         " finishes per replica and scrape, " + (forecast.event_driven ? "after finishes, every " : "every ") + figure(core::to_ms(forecast.gap), 3) + " ms" +
+         (forecast.event_driven ? " at most" : "") + cost + "); " + up_to;
+  if (forecast.coverage_ratio >= 0.99) return out;
+  const auto levers = coverage_levers(input, watermark);
+  out += levers.empty() ? ". Only a lower rate would raise it" : ". What would raise it: ";
+  for (std::size_t i = 0; i < levers.size(); ++i) {
+    out += (i > 0 ? ", " : "") + levers[i].what + " (" + share_text(levers[i].coverage_ratio) + ")";
+  }
+  return out;
 }
 
 }  // namespace analyzers

@@ -39,13 +39,16 @@ void render_prompt(const Scenario& scenario, const PlannedRequest& request, std:
   }
 }
 
-std::uint32_t planned_prompt_tokens(const Scenario& scenario, const PlannedRequest& request) {
-  const PromptSpec& spec = scenario.workloads[request.workload].prompt;
+std::uint32_t PromptTokenCounts::of(const PlannedRequest& request) {
+  const PromptSpec& spec = scenario_.workloads[request.workload].prompt;
   if (spec.kind == PromptKind::kUnique) return spec.tokens + request.extra_tokens;
   if (spec.kind == PromptKind::kSharedPrefix) return spec.prefix_tokens + spec.suffix_tokens + request.extra_tokens;
-  std::string prompt;
-  render_prompt(scenario, request, prompt);
-  return static_cast<std::uint32_t>(protocol::count_tokens(prompt));
+  std::uint32_t digits = 1;
+  for (std::uint32_t rest = request.number; rest >= 10; rest /= 10) ++digits;
+  const Key key{request.workload, (request.number - 1) % spec.texts.size(), digits, request.extra_tokens};
+  if (const auto known = literal_.find(key); known != literal_.end()) return known->second;
+  render_prompt(scenario_, request, prompt_);
+  return literal_[key] = static_cast<std::uint32_t>(protocol::count_tokens(prompt_));
 }
 
 }  // namespace scenarios

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "core/result.h"
@@ -46,8 +48,19 @@ core::Result<Schedule> plan(const Scenario& scenario, std::uint64_t seed, std::u
 /// Replaces `prompt` with the request's text. Allocates only when `prompt` has to grow.
 void render_prompt(const Scenario& scenario, const PlannedRequest& request, std::string& prompt);
 
-/// Tokens of the request's prompt by gatebench's own tokenizer, without rendering where the planner's counts say it.
-[[nodiscard]] std::uint32_t planned_prompt_tokens(const Scenario& scenario, const PlannedRequest& request);
+/// Tokens of prompts by gatebench's own tokenizer. A text is rendered once for each number of digits and extra tokens that
+/// it gets: its count depends on nothing else. `scenario` must outlive it.
+class PromptTokenCounts {
+ public:
+  explicit PromptTokenCounts(const Scenario& scenario) : scenario_(scenario) {}
+  [[nodiscard]] std::uint32_t of(const PlannedRequest& request);
+
+ private:
+  using Key = std::tuple<std::uint16_t, std::size_t, std::uint32_t, std::uint32_t>;  ///< workload, text, digits, extra
+  const Scenario& scenario_;
+  std::map<Key, std::uint32_t> literal_;
+  std::string prompt_;
+};
 
 /// Hits (tokens) that an unbounded cache shared by all replicas would have had, were the requests served in schedule
 /// order one after the other; and one unbounded cache per replica under the given assignment (replica per request; -1:

@@ -6,39 +6,25 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <map>
-#include <set>
+#include <cstdint>
 #include <utility>
 #include <vector>
 
 #include "core/rng.h"
+#include "scenarios/token_buckets.h"
 
 namespace scenarios {
 namespace {
 
-/// Marks of a Golomb ruler: all differences are distinct, so no two pairs of requests have equal sums.
+/// Marks of Golomb rulers: all differences are distinct, so no two pairs of requests have equal sums.
 constexpr std::array<std::uint32_t, 8> kGolomb{0, 1, 4, 9, 15, 22, 32, 34};
-constexpr std::size_t kLooked = 5000, kRendered = 300;
-/// Requests as different as half of what the ruler gives (8 lengths, so 1/8) are different enough.
-constexpr double kNaturalCollision = 1.0 / 16;
+constexpr std::array<std::uint32_t, 14> kLongGolomb{0, 4, 6, 20, 35, 52, 59, 77, 78, 86, 89, 99, 122, 127};
 constexpr std::size_t kCycle = 64;        ///< values of a max_tokens or body cycle
 constexpr std::size_t kMostBuckets = 8, kLeastBuckets = 4;
 constexpr std::uint32_t kPaddingBelow = 1024;
-constexpr std::uint32_t kModelLenMargin = 16;  ///< what a chat template adds
-
-/// Upper edges of vLLM's token histograms: 1, 2, 5, 10, …
-std::vector<std::uint32_t> bucket_edges() {
-  std::vector<std::uint32_t> out;
-  for (std::uint32_t decade = 1; decade <= 100'000; decade *= 10) {
-    for (const std::uint32_t step : {1U, 2U, 5U}) out.push_back(step * decade);
-  }
-  return out;
-}
-
-std::size_t bucket_of(std::uint32_t value) {
-  const auto edges = bucket_edges();
-  return static_cast<std::size_t>(std::lower_bound(edges.begin(), edges.end(), value) - edges.begin());
-}
+/// What a chat template adds, and how much longer than the longest prompt that was looked at others may be for the server.
+constexpr std::uint32_t kModelLenMargin = 16;
+constexpr double kTokensMargin = 1.1;
 
 std::uint32_t most_tokens(const OutputSpec& output) {
   const auto& cycle = output.max_tokens_cycle;
@@ -49,7 +35,7 @@ std::uint32_t most_tokens(const OutputSpec& output) {
 std::vector<std::pair<std::uint32_t, std::uint32_t>> buckets_above(std::uint32_t least, std::uint32_t limit) {
   std::vector<std::pair<std::uint32_t, std::uint32_t>> out;
   std::uint32_t low = least - 1;
-  for (const std::uint32_t edge : bucket_edges()) {
+  for (const std::uint32_t edge : kTokenBucketEdges) {
     if (edge <= low) continue;
     const std::uint32_t high = std::min(edge, limit);
     if (high <= low || out.size() == kMostBuckets) break;
@@ -59,48 +45,18 @@ std::vector<std::pair<std::uint32_t, std::uint32_t>> buckets_above(std::uint32_t
   return out;
 }
 
+/// Tokens that the longest prompt surely leaves: vLLM refuses a request whose prompt and max_tokens exceed its context.
 std::uint32_t token_limit(const LengthSpread& spread, const WatermarkFacts& facts) {
-  const std::uint32_t used = spread.prompt_max + kModelLenMargin;
-  return facts.max_model_len > used ? facts.max_model_len - used : 0;
-}
-
-struct Spread {
-  double sum = 0, squares = 0;
-  std::size_t n = 0;
-  void add(double x) {
-    sum += x;
-    squares += x * x;
-    ++n;
-  }
-  [[nodiscard]] double mean() const { return n == 0 ? 0 : sum / static_cast<double>(n); }
-  [[nodiscard]] double stddev() const { return n == 0 ? 0 : std::sqrt(std::max(0.0, squares / static_cast<double>(n) - mean() * mean())); }
-};
-
-/// Words differ in length, so prompts of equally many tokens hardly ever have equal bodies.
-void look_at_bodies(const Scenario& scenario, const Schedule& schedule, LengthSpread& out) {
-  std::map<std::size_t, std::size_t> seen;
-  Spread bodies;
-  std::string prompt;
-  const std::size_t n = std::min(kRendered, schedule.requests.size());
-  for (std::size_t i = 0; i < n; ++i) {
-    render_prompt(scenario, schedule.requests[i], prompt);
-    const std::size_t bytes = prompt.size() + schedule.requests[i].pad_bytes;
-    ++seen[bytes];
-    bodies.add(static_cast<double>(bytes));
-  }
-  out.body_stddev = bodies.stddev();
-  if (n < 2) return;
-  double pairs = 0;
-  for (const auto& entry : seen) pairs += static_cast<double>(entry.second) * static_cast<double>(entry.second - 1);
-  out.body_collision = pairs / (static_cast<double>(n) * static_cast<double>(n - 1));
+  const double used = spread.prompt_max * std::max(1.0, facts.tokens_ratio) * kTokensMargin + kModelLenMargin;
+  return used < facts.max_model_len ? facts.max_model_len - static_cast<std::uint32_t>(std::ceil(used)) : 0;
 }
 
 bool ignores_eos(const Scenario& scenario) {
   return std::any_of(scenario.workloads.begin(), scenario.workloads.end(), [](const Workload& w) { return w.output.ignore_eos; });
 }
 
-/// Why max_tokens cannot be cycled; empty: it can.
-std::string against_max_tokens(const Scenario& scenario, const LengthSpread& spread, const WatermarkFacts& facts) {
+/// Why larger values of max_tokens are not even worth asking for; empty: they are.
+std::string against_larger_max_tokens(const Scenario& scenario, const LengthSpread& spread, const WatermarkFacts& facts) {
   if (ignores_eos(scenario)) return "max_tokens bounds the answers (ignore_eos)";
   if (!facts.stops_by_itself) return "answers are not known to end by themselves";
   if (facts.max_model_len == 0) return "the server does not state max_model_len";
@@ -110,13 +66,29 @@ std::string against_max_tokens(const Scenario& scenario, const LengthSpread& spr
   return {};
 }
 
-WatermarkChoice prompt_choice(const LengthSpread& spread) {
+/// Why max_tokens cannot be cycled; empty: it can.
+std::string against_max_tokens(const Scenario& scenario, const LengthSpread& spread, const WatermarkFacts& facts) {
+  std::string out = against_larger_max_tokens(scenario, spread, facts);
+  if (out.empty() && !facts.max_tokens_counted) out = "the replicas did not count max_tokens as sent";
+  return out;
+}
+
+/// Per cent of `tokens` that `extra` is, against whole prompts and against what a warm cache leaves of them.
+std::string share_of(double extra, const LengthSpread& spread) {
+  if (!(spread.prompt_mean > 0)) return "";
+  std::string out = fmt::format(", {:.1f} % of prompts", 100 * extra / spread.prompt_mean);
+  if (spread.own_mean > 0 && spread.own_mean < spread.prompt_mean) out += fmt::format(" and {:.1f} % of what a warm cache leaves to prefill", 100 * extra / spread.own_mean);
+  return out;
+}
+
+template <class Marks>
+WatermarkChoice lengths_choice(const Marks& marks, const LengthSpread& spread) {
   WatermarkChoice out;
   out.kind = WatermarkKind::kPrompt;
-  for (const auto mark : kGolomb) out.extra_prompt_tokens += static_cast<double>(mark) / static_cast<double>(kGolomb.size());
-  out.rule = "prompts longer by 0, 1, 4, 9, 15, 22, 32, 34 tokens in turn";
-  out.cost = fmt::format("{:.1f} prompt tokens more per request, {:.1f} %", out.extra_prompt_tokens,
-                         spread.prompt_mean > 0 ? 100 * out.extra_prompt_tokens / spread.prompt_mean : 0.0);
+  out.marks.assign(marks.begin(), marks.end());
+  for (const auto mark : marks) out.extra_prompt_tokens += static_cast<double>(mark) / static_cast<double>(marks.size());
+  out.rule = fmt::format("prompts longer by {} tokens in turn", fmt::join(marks, ", "));
+  out.cost = fmt::format("{:.1f} prompt tokens more per request{}", out.extra_prompt_tokens, share_of(out.extra_prompt_tokens, spread));
   return out;
 }
 
@@ -132,9 +104,26 @@ WatermarkChoice body_choice() {
 WatermarkChoice max_tokens_choice(const Scenario& scenario, const LengthSpread& spread, const WatermarkFacts& facts) {
   WatermarkChoice out;
   out.kind = WatermarkKind::kMaxTokens;
-  const auto buckets = buckets_above(most_tokens(scenario.workloads.front().output), token_limit(spread, facts));
-  out.rule = fmt::format("max_tokens over {} histogram buckets in turn, {} to {}", buckets.size(), buckets.front().first + 1, buckets.back().second);
-  out.cost = "none while answers end by themselves";
+  std::size_t fewest = kMostBuckets;
+  std::uint32_t low = UINT32_MAX, high = 0, least_own = UINT32_MAX;
+  for (const auto& workload : scenario.workloads) {
+    const auto buckets = buckets_above(most_tokens(workload.output), token_limit(spread, facts));
+    fewest = std::min(fewest, buckets.size());
+    low = std::min(low, buckets.front().first + 1);
+    high = std::max(high, buckets.back().second);
+    least_own = std::min(least_own, most_tokens(workload.output));
+  }
+  out.rule = fmt::format("max_tokens over {} histogram buckets in turn, {} to {}", fewest, low, high);
+  out.cost = fmt::format("none while answers end by themselves, as all {} probes did; what the scenario would cut at {} tokens runs on", facts.probes, least_own);
+  return out;
+}
+
+WatermarkChoice nothing_to_do(WatermarkKind kind, std::string why) {
+  WatermarkChoice out;
+  out.kind = kind;
+  out.why = std::move(why);
+  out.rule = "requests as they are";
+  out.cost = "none";
   return out;
 }
 
@@ -151,54 +140,17 @@ std::string_view word_for(WatermarkKind kind) {
   return "none";
 }
 
-LengthSpread length_spread(const Scenario& scenario, const Schedule& schedule) {
-  LengthSpread out;
-  std::map<std::pair<std::uint32_t, std::uint32_t>, std::size_t> seen;
-  std::set<std::size_t> buckets;
-  Spread prompts, outputs;
-  const std::size_t n = std::min(kLooked, schedule.requests.size());
-  for (std::size_t i = 0; i < n; ++i) {
-    const auto& request = schedule.requests[i];
-    const std::uint32_t tokens = planned_prompt_tokens(scenario, request);
-    ++seen[{tokens, request.max_tokens}];
-    buckets.insert(bucket_of(request.max_tokens));
-    prompts.add(tokens);
-    outputs.add(request.max_tokens);
-    out.prompt_max = std::max(out.prompt_max, tokens);
-    out.max_tokens_max = std::max(out.max_tokens_max, request.max_tokens);
-  }
-  if (n == 0) return out;
-  out.collision = 0;
-  for (const auto& entry : seen) {
-    const double p = static_cast<double>(entry.second) / static_cast<double>(n);
-    out.collision += p * p;
-  }
-  out.max_tokens_buckets = buckets.size();
-  out.prompt_mean = prompts.mean();
-  out.prompt_stddev = prompts.stddev();
-  out.max_tokens_mean = outputs.mean();
-  out.max_tokens_stddev = outputs.stddev();
-  look_at_bodies(scenario, schedule, out);
-  return out;
-}
-
 WatermarkChoice choose_watermark(const Scenario& scenario, const Schedule& schedule, const WatermarkFacts& facts) {
+  if (scenario.serial_probe) return nothing_to_do(WatermarkKind::kNone, "requests go one by one between scrapes, which is exact");
+  if (facts.replicas == 1) return nothing_to_do(WatermarkKind::kNone, "one replica serves all");
+  if (schedule.requests.size() < 2) return nothing_to_do(WatermarkKind::kNone, "there are no two requests to tell apart");
   const LengthSpread spread = length_spread(scenario, schedule);
   if (spread.collision <= kNaturalCollision) {
-    WatermarkChoice out;
-    out.kind = WatermarkKind::kNatural;
-    out.why = fmt::format("two requests have equal lengths with a chance of {:.1f} % only", 100 * spread.collision);
-    out.rule = "lengths as they are";
-    out.cost = "none";
-    return out;
+    return nothing_to_do(WatermarkKind::kNatural, fmt::format("two requests have equal lengths with a chance of {:.1f} % only", 100 * spread.collision));
   }
   if (facts.content_length_survives && spread.body_collision <= kNaturalCollision) {
-    WatermarkChoice out;
-    out.kind = WatermarkKind::kNatural;
-    out.why = fmt::format("the replicas count body sizes, and two requests have equal ones with a chance of {:.1f} % only", 100 * spread.body_collision);
-    out.rule = "lengths as they are";
-    out.cost = "none";
-    return out;
+    return nothing_to_do(WatermarkKind::kNatural, fmt::format("the replicas count body sizes, and two requests have equal ones with a chance of {:.1f} % only",
+                                                              100 * spread.body_collision));
   }
   std::string why = fmt::format("lengths are too alike (equal with a chance of {:.0f} %)", 100 * spread.collision);
   const std::string obstacle = against_max_tokens(scenario, spread, facts);
@@ -213,7 +165,7 @@ WatermarkChoice choose_watermark(const Scenario& scenario, const Schedule& sched
     out.why = why;
     return out;
   }
-  WatermarkChoice out = prompt_choice(spread);
+  WatermarkChoice out = lengths_choice(kGolomb, spread);
   out.why = why + "; body sizes are not known to reach the replicas' counters";
   return out;
 }
@@ -232,9 +184,23 @@ core::Result<WatermarkChoice> force_watermark(WatermarkKind kind, const Scenario
     }
     out = body_choice();
   } else if (kind == WatermarkKind::kPrompt) {
-    out = prompt_choice(spread);
+    out = lengths_choice(kGolomb, spread);
   }
   out.why = "asked for";
+  return out;
+}
+
+WatermarkChoice with_more_lengths(WatermarkChoice prompt_choice, const LengthSpread& spread) {
+  WatermarkChoice out = lengths_choice(kLongGolomb, spread);
+  out.why = std::move(prompt_choice.why);
+  return out;
+}
+
+std::uint32_t largest_max_tokens(const Scenario& scenario, const Schedule& schedule, const WatermarkFacts& facts) {
+  const LengthSpread spread = length_spread(scenario, schedule);
+  if (!against_larger_max_tokens(scenario, spread, facts).empty()) return 0;
+  std::uint32_t out = 0;
+  for (const auto& workload : scenario.workloads) out = std::max(out, buckets_above(most_tokens(workload.output), token_limit(spread, facts)).back().second);
   return out;
 }
 
@@ -260,7 +226,7 @@ Scenario with_watermark(Scenario scenario, const WatermarkChoice& choice, const 
   const auto planned = plan(scenario, seed);
   const LengthSpread spread = planned ? length_spread(scenario, *planned) : LengthSpread{};
   for (auto& workload : scenario.workloads) {
-    if (choice.kind == WatermarkKind::kPrompt) workload.prompt.cycle_extra_tokens.assign(kGolomb.begin(), kGolomb.end());
+    if (choice.kind == WatermarkKind::kPrompt) workload.prompt.cycle_extra_tokens = choice.marks;
     if (choice.kind != WatermarkKind::kMaxTokens) continue;
     const auto buckets = buckets_above(most_tokens(workload.output), token_limit(spread, facts));
     if (buckets.empty()) continue;

@@ -75,6 +75,10 @@ class RunVerb final : public Verb {
     invocation.terminal.clear_progress();
     if (!run) return report_error(invocation, run.error());
     if (auto written = (*writer)->finish(); !written) return report_error(invocation, written.error());
+    if (const std::string work = watermark_options_.work_done(*run); !work.empty()) {
+      invocation.terminal.note(work);
+      run->manifest.labels["watermark_work"] = work;
+    }
     if (attribution_ == "header" && run->manifest.replicas.empty()) name_replicas(*run);
     if (auto saved = (*store)->save_run(*run); !saved) return report_error(invocation, saved.error());
     std::vector<Run> runs;
@@ -149,7 +153,9 @@ class RunVerb final : public Verb {
       else errors += fmt::format("--goodput {}: {} is not one of ttft, tpot, e2el\n", text, metric);
     }
     if (attribution_ != "metrics" && attribution_ != "header") errors += fmt::format("--attribution {}: use metrics or header\n", attribution_);
-    if (request.labels.count("attribution") != 0) errors += "--label attribution=…: the name is taken; --attribution sets it\n";
+    for (const std::string taken : {"attribution", "watermark", "watermark_work", "attribution_forecast", "scrape_cost"}) {
+      if (request.labels.count(taken) != 0) errors += fmt::format("--label {}=…: the name is taken by what a run records itself\n", taken);
+    }
     request.labels["attribution"] = attribution_;
     if (measure_scrape_cost_ && request.replicas.empty() && !replica_options_.discovers()) errors += "--measure-scrape-cost: needs replicas to scrape\n";
     if (errors.empty()) return {};

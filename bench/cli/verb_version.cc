@@ -22,9 +22,9 @@ class VersionVerb final : public Verb {
 class SchemaVerb final : public Verb {
  public:
   [[nodiscard]] std::string_view name() const override { return "schema"; }
-  [[nodiscard]] std::string_view summary() const override { return "JSON Schema (draft 7) of report.json, gates or scenario files"; }
+  [[nodiscard]] std::string_view summary() const override { return "JSON Schema (draft 7) of report.json, of gates and scenario files, of what plan writes"; }
   void declare(OptionTable& options) override {
-    options.positional("NAME", "report, gates or scenario", &name_, false);
+    options.positional("NAME", "report, gates, scenario or plan", &name_, false);
     options.example("gatebench schema > report.schema.json");
     options.example("gatebench schema scenario");
   }

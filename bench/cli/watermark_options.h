@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "analyzers/coverage_forecast.h"
 #include "bench/cli/option_table.h"
@@ -11,32 +12,43 @@
 
 namespace bench::cli {
 
+/// A scenario as it will be sent, why, and what its attribution will be like.
+struct MarkedScenario {
+  scenarios::WatermarkChoice choice;
+  scenarios::WatermarkKind kind = scenarios::WatermarkKind::kNone;  ///< natural where lengths differ enough by themselves
+  scenarios::WatermarkFacts facts;
+  scenarios::LengthSpread lengths;
+  analyzers::ForecastInput forecast;
+};
+
+/// Answers longer than their workload's own max_tokens, and by how much: work that only a raised max_tokens makes. Empty
+/// where no answer's length is known.
+[[nodiscard]] std::string work_beyond(const Run& run, const std::vector<std::uint32_t>& own_max_tokens);
+
 class WatermarkOptions {
  public:
   void declare(OptionTable& options);
   /// kInvalid for an unknown name.
   [[nodiscard]] core::Status check() const;
-  /// Chooses (probing the target where the choice depends on it: at most four requests, before the load), changes the
+  /// Chooses (probing the target where the choice depends on it: at most five requests, before the load), changes the
   /// request's scenario, its scraper's target and its labels, and says so, with the predicted coverage.
-  core::Status apply(RunRequest& request, Terminal& terminal) const;
-  /// As apply(), without a target: what is not known is not chosen.
-  core::Result<scenarios::WatermarkChoice> apply_offline(scenarios::Scenario& scenario, std::uint64_t seed) const;
+  core::Status apply(RunRequest& request, Terminal& terminal);
+  /// As apply(), without a target: what is not known is not chosen. `replicas` 0: none will be read.
+  core::Result<MarkedScenario> apply_offline(scenarios::Scenario& scenario, std::uint64_t seed, std::size_t replicas, const ScrapeOptions& scrape) const;
+  /// After a run: the work that the watermark of apply() made beyond the scenario's own, as counted; empty: none can be told.
+  [[nodiscard]] std::string work_done(const Run& run) const { return own_max_tokens_.empty() ? "" : work_beyond(run, own_max_tokens_); }
 
  private:
-  struct Chosen {
-    scenarios::WatermarkChoice choice;
-    scenarios::WatermarkFacts facts;
-  };
-  core::Result<Chosen> choose(scenarios::Scenario& scenario, std::uint64_t seed, std::uint64_t salt, const RunRequest* target) const;
+  core::Result<MarkedScenario> choose(scenarios::Scenario& scenario, std::uint64_t seed, std::uint64_t salt, std::size_t replicas,
+                                      const ScrapeOptions& scrape, const RunRequest* target) const;
 
   std::string watermark_;
+  std::vector<std::uint32_t> own_max_tokens_;  ///< by workload, where the watermark raised them
 };
 
 /// Rates and lengths of a scenario as the forecast takes them.
-[[nodiscard]] analyzers::ForecastInput forecast_input(const scenarios::Scenario& scenario, const scenarios::Schedule& schedule,
+[[nodiscard]] analyzers::ForecastInput forecast_input(const scenarios::Scenario& scenario, const scenarios::LengthSpread& lengths,
                                                       std::size_t replicas, const ScrapeOptions& scrape);
-/// Fixed lengths are natural ones when they differ enough.
-[[nodiscard]] scenarios::WatermarkKind effective_kind(const scenarios::WatermarkChoice& choice, const scenarios::LengthSpread& lengths);
 
 /// What `facts` a target gives: requests of the scenario one by one, each between scrapes.
 core::Result<scenarios::WatermarkFacts> probe_watermark_facts(const RunRequest& request, const scenarios::Scenario& scenario);

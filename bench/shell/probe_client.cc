@@ -157,6 +157,8 @@ std::vector<ProbeAnswer> ProbeClient::send(std::span<const ProbeRequest> request
     body.max_tokens = requests[i].max_tokens;
     body.stream = body.include_usage = requests[i].stream;
     body.temperature = 0.0;
+    const std::string padding(requests[i].pad_bytes, 'x');
+    body.user = padding;
     protocol::write_request_body(body, each->body);
     each->reader.start(loop_.now(), requests[i].stream);
     core::net::TransferRequest transfer;

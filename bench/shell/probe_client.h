@@ -22,6 +22,7 @@ struct ProbeRequest {
   std::string prompt;
   std::uint32_t max_tokens = 1;
   bool stream = true;
+  std::uint32_t pad_bytes = 0;  ///< of the `user` text, which servers ignore
 };
 
 struct ProbeAnswer {

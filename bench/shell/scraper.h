@@ -47,6 +47,9 @@ class Scraper {
   /// The replica answers scrapes that ask by name with those samples alone.
   [[nodiscard]] bool filtered(std::size_t replica) const;
 
+  /// What answering a scrape costs a replica, as far as the scrapes so far tell; 0: none answered.
+  [[nodiscard]] Duration cost() const { return schedule_.cost(); }
+
   /// How many scrapes there are, and those from `first` on, with times from `run_start`.
   [[nodiscard]] std::size_t count() const { return stored_.size(); }
   [[nodiscard]] std::vector<ReplicaScrape> copy_from(std::size_t first, TimePoint run_start) const;

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "simulator/engine/profile.h"
 #include "tests/support/process.h"
 
 namespace {
@@ -218,6 +219,34 @@ TEST(CommandLineTest, AWatermarkIsChosenRecordedAndTrue) {
   Process blind({"run", "unique", "--target", stack.url(), "--watermark", "auto", "--num-prompts", "2"}, folder.path());
   EXPECT_EQ(blind.wait(), 2);
   EXPECT_NE(blind.errors.find("--replica"), std::string::npos) << blind.errors;
+}
+
+TEST(CommandLineTest, MaxTokensAreCycledWhereAnswersEndAndWhatThatMadeIsCounted) {
+  const ScratchFolder folder;
+  std::string profile(*simulator::profile_text(simulator::kDefaultProfile));
+  const std::string never = R"("eos_probability": {"value": 0,)";
+  ASSERT_NE(profile.find(never), std::string::npos);
+  profile.replace(profile.find(never), never.size(), R"("eos_probability": {"value": 0.15,)");
+  std::ofstream(folder.file("ends.json")) << profile;
+  std::ofstream(folder.file("ending.json")) << R"({"schema":"gatebench.scenario","schema_version":"1.0","name":"ending",
+    "load":{"model":"open","arrivals":"poisson","rate_rps":40},"stop":{"requests":200},
+    "workloads":[{"name":"w","prompt":{"kind":"unique","tokens":64},"output":{"max_tokens":100,"ignore_eos":false}}]})";
+  const Stack stack({"--pattern", "3", "--policy", "random", "--profile", folder.file("ends.json")});
+  Process run(stack.run(folder.file("ending.json"), folder, {"--watermark", "max-tokens"}), folder.path());
+  run.wait(std::chrono::seconds(60));
+  const Json report = parse(run.output);
+  ASSERT_TRUE(report.is_object()) << run.errors;
+  EXPECT_NE(run.errors.find("watermark max-tokens: max_tokens over "), std::string::npos) << run.errors;
+  EXPECT_NE(run.errors.find("the watermark made no work"), std::string::npos) << run.errors;
+  const Json& row = report.at("attribution").at(0);
+  EXPECT_EQ(row.at("wrong"), 0) << row.dump();
+  EXPECT_GE(row.at("coverage_ratio").at("value").get<double>(), 0.9) << row.dump();
+  Process bounded(stack.run(folder.file("ending.json"), folder, {"--watermark", "max-tokens", "--ignore-eos"}), folder.path());
+  EXPECT_EQ(bounded.wait(std::chrono::seconds(60)), 2);
+  EXPECT_NE(bounded.errors.find("max_tokens bounds the answers"), std::string::npos) << bounded.errors;
+  Process tight(stack.run(folder.file("ending.json"), folder, {"--watermark", "auto", "--max-tokens", "2"}), folder.path());
+  tight.wait(std::chrono::seconds(60));
+  EXPECT_EQ(tight.errors.find("watermark max-tokens"), std::string::npos) << tight.errors;
 }
 
 TEST(CommandLineTest, PlanSaysWhatWillBeSentWithoutSending) {

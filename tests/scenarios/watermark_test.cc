@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <set>
 
+#include "protocol/tokenizer.h"
+
 namespace {
 
 using namespace scenarios;
@@ -38,7 +40,14 @@ Scenario literal(bool ignore_eos = true) {
 
 Schedule planned(const Scenario& s, std::uint64_t seed = 1) { return *plan(s, seed); }
 
-WatermarkFacts all_facts() { return {true, true, 8192}; }
+WatermarkFacts all_facts() {
+  WatermarkFacts facts;
+  facts.replicas = 3;
+  facts.probes = 5;
+  facts.stops_by_itself = facts.max_tokens_counted = facts.content_length_survives = true;
+  facts.max_model_len = 8192;
+  return facts;
+}
 
 TEST(Watermark, TheOrderIsNaturalMaxTokensBodyPrompt) {
   const Scenario stops = literal(false);
@@ -108,7 +117,7 @@ TEST(Watermark, SharedPrefixesStayByteForByte) {
     render_prompt(plain, a.requests[i], before);
     render_prompt(marked, b.requests[i], after);
     EXPECT_EQ(after.substr(0, before.size()), before) << i;
-    lengths.insert(planned_prompt_tokens(marked, b.requests[i]));
+    lengths.insert(PromptTokenCounts(marked).of(b.requests[i]));
   }
   EXPECT_EQ(lengths.size(), 8U);
 }
@@ -154,7 +163,95 @@ TEST(Watermark, OneRequestAndNoneAreNoTrouble) {
   one.stop.requests = 1;
   EXPECT_EQ(length_spread(one, planned(one)).collision, 1);
   EXPECT_EQ(length_spread(one, Schedule{}).collision, 1);
-  EXPECT_EQ(choose_watermark(one, Schedule{}, {}).kind, WatermarkKind::kPrompt);
+  EXPECT_EQ(choose_watermark(one, Schedule{}, {}).kind, WatermarkKind::kNone);
+  EXPECT_EQ(choose_watermark(one, planned(one), all_facts()).kind, WatermarkKind::kNone);
+}
+
+TEST(Watermark, NoneWhereThereIsNothingToTellApart) {
+  Scenario serial = fixed();
+  serial.serial_probe = true;
+  const auto choice = choose_watermark(serial, planned(serial), all_facts());
+  EXPECT_EQ(choice.kind, WatermarkKind::kNone);
+  EXPECT_NE(choice.why.find("exact"), std::string::npos) << choice.why;
+  WatermarkFacts one_replica;
+  one_replica.replicas = 1;
+  EXPECT_EQ(choose_watermark(fixed(), planned(fixed()), one_replica).kind, WatermarkKind::kNone);
+  one_replica.replicas = 2;
+  EXPECT_EQ(choose_watermark(fixed(), planned(fixed()), one_replica).kind, WatermarkKind::kPrompt);
+}
+
+TEST(Watermark, FewRequestsThatAllDifferAreNatural) {
+  Scenario few = fixed();
+  few.stop.requests = 5;
+  few.workloads[0].prompt.cycle_extra_tokens = {1, 2, 4, 8, 16};
+  EXPECT_EQ(length_spread(few, planned(few)).collision, 0);
+  EXPECT_EQ(choose_watermark(few, planned(few), {}).kind, WatermarkKind::kNatural);
+  // Eight lengths in turn over 16 requests: of the 120 pairs 8 are equal.
+  few.stop.requests = 16;
+  few.workloads[0].prompt.cycle_extra_tokens = {0, 1, 2, 3, 4, 5, 6, 7};
+  EXPECT_DOUBLE_EQ(length_spread(few, planned(few)).collision, 8.0 / 120);
+}
+
+TEST(Watermark, MaxTokensNeedCountersThatShowThemAndRoomByTheServersOwnTokens) {
+  const Scenario stops = literal(false);
+  auto facts = all_facts();
+  facts.max_tokens_counted = false;  // a server that caps max_tokens counts other values than those it was sent
+  const auto capped = choose_watermark(stops, planned(stops), facts);
+  EXPECT_EQ(capped.kind, WatermarkKind::kBody);
+  EXPECT_NE(capped.why.find("did not count max_tokens as sent"), std::string::npos) << capped.why;
+  facts = all_facts();
+  facts.tokens_ratio = 3;
+  // 6 tokens by our count, 18 by the server's, a tenth more for what was not looked at, 16 for a template.
+  EXPECT_EQ(largest_max_tokens(stops, planned(stops), facts), 8192U - 36);
+  EXPECT_EQ(length_spread(stops, planned(stops)).prompt_max, 6U);
+  EXPECT_EQ(largest_max_tokens(literal(true), planned(literal(true)), facts), 0U);
+  const auto cycle = with_watermark(stops, *force_watermark(WatermarkKind::kMaxTokens, stops, planned(stops), facts), facts, 3).workloads[0].output.max_tokens_cycle;
+  EXPECT_LE(*std::max_element(cycle.begin(), cycle.end()), 8192U - 36);
+}
+
+TEST(Watermark, BothRulersHaveDistinctDifferencesAndSayWhatTheyCost) {
+  const Scenario plain = fixed();
+  const auto eight = choose_watermark(plain, planned(plain), {});
+  const auto fourteen = with_more_lengths(eight, length_spread(plain, planned(plain)));
+  for (const auto* choice : {&eight, &fourteen}) {
+    std::set<std::uint32_t> differences;
+    for (std::size_t i = 0; i < choice->marks.size(); ++i) {
+      for (std::size_t j = i + 1; j < choice->marks.size(); ++j) differences.insert(choice->marks[j] - choice->marks[i]);
+    }
+    EXPECT_EQ(differences.size(), choice->marks.size() * (choice->marks.size() - 1) / 2);
+  }
+  EXPECT_EQ(eight.extra_prompt_tokens, 14.625);
+  EXPECT_EQ(fourteen.extra_prompt_tokens, 61);
+  EXPECT_EQ(fourteen.cost, "61.0 prompt tokens more per request, 19.1 % of prompts and 95.3 % of what a warm cache leaves to prefill");
+  EXPECT_EQ(finishes_per_window(WatermarkKind::kPrompt, with_watermark(plain, eight, {}, 1)), 0.8);
+  EXPECT_EQ(finishes_per_window(WatermarkKind::kPrompt, with_watermark(plain, fourteen, {}, 1)), 2);
+}
+
+TEST(Watermark, LongPromptsAndManyRequestsAreLookedAtInPart) {
+  Scenario huge = fixed();
+  huge.workloads[0].prompt = {};
+  huge.workloads[0].prompt.kind = PromptKind::kUnique;
+  huge.workloads[0].prompt.tokens = 2'000'000;
+  huge.stop.requests = 1'000'000;
+  const Schedule schedule = planned(huge);
+  const auto spread = length_spread(huge, schedule);  // rendering 300 of them would be 3 GB of text
+  EXPECT_EQ(spread.prompt_mean, 2'000'000);
+  EXPECT_GT(spread.body_mean, 5e6);
+  EXPECT_EQ(choose_watermark(huge, schedule, {}).kind, WatermarkKind::kPrompt);
+}
+
+TEST(Watermark, TokenCountsOfLiteralTextsAreThoseOfTheirRendering) {
+  Scenario s = literal();
+  s.workloads[0].prompt.texts = {"Question {i}: why? ", "{i}{i} of {i}", "no number"};
+  s.workloads[0].prompt.cycle_extra_tokens = {0, 3, 50};
+  s.stop.requests = 1200;
+  const Schedule schedule = planned(s);
+  PromptTokenCounts counts(s);
+  std::string prompt;
+  for (const auto& request : schedule.requests) {
+    render_prompt(s, request, prompt);
+    ASSERT_EQ(counts.of(request), protocol::count_tokens(prompt)) << prompt;
+  }
 }
 
 TEST(Watermark, AWatermarkThatIsNamedMustBeThere) {
