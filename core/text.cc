@@ -67,6 +67,18 @@ std::string to_lower(std::string_view text) {
   return out;
 }
 
+std::string printable(std::string_view text) {
+  std::string out(text);
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(out[i]);
+    // U+0080 to U+009F are controls of their own: terminals take U+009B for ESC [.
+    const bool c1 = byte == 0xC2 && i + 1 < out.size() && static_cast<unsigned char>(out[i + 1]) < 0xA0;
+    if (byte < 0x20 || byte == 0x7F) out[i] = ' ';
+    if (c1) out[i] = out[i + 1] = ' ';
+  }
+  return out;
+}
+
 bool equals_ignore_case(std::string_view a, std::string_view b) {
   return a.size() == b.size() &&
          std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });

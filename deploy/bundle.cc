@@ -71,6 +71,31 @@ Variant variant_of(const Bundle& bundle) {
   return inference ? Variant::kPlain : Variant::kUnknown;
 }
 
+/// Fills everything else from bundle.documents.
+void sort_documents(Bundle& bundle) {
+  take_apart(bundle.documents);
+  for (const auto& document : bundle.documents) {
+    const Node& root = document.root;
+    if (!root.is_map()) {
+      bundle.problems.push_back({document.file, root.at, "a document that is " + std::string(word_for(root.kind)) + ", not a mapping", "a manifest is a mapping with apiVersion, kind and metadata"});
+      continue;
+    }
+    if (root["apiVersion"].exists() && root["kind"].exists()) {
+      Object object;
+      object.document = &document;
+      split_api_version(root["apiVersion"].str(), object);
+      object.kind = root["kind"].str();
+      object.name = root["metadata"]["name"].str();
+      object.name_space = root["metadata"]["namespace"].str();
+      bundle.objects.push_back(std::move(object));
+    } else {
+      bundle.values.push_back({&document, values_kind(root)});
+    }
+  }
+  add_pod_sets(bundle);
+  bundle.variant = variant_of(bundle);
+}
+
 }  // namespace
 
 std::string Object::title() const { return kind + " " + (name_space.empty() ? "" : name_space + "/") + (name.empty() ? "(no name)" : name); }
@@ -158,27 +183,14 @@ Bundle read_bundle(const std::vector<SourceFile>& files) {
     std::move(parsed.documents.begin(), parsed.documents.end(), std::back_inserter(bundle.documents));
     std::move(parsed.problems.begin(), parsed.problems.end(), std::back_inserter(bundle.problems));
   }
-  take_apart(bundle.documents);
-  for (const auto& document : bundle.documents) {
-    const Node& root = document.root;
-    if (!root.is_map()) {
-      bundle.problems.push_back({document.file, root.at, "a document that is " + std::string(word_for(root.kind)) + ", not a mapping", "a manifest is a mapping with apiVersion, kind and metadata"});
-      continue;
-    }
-    if (root["apiVersion"].exists() && root["kind"].exists()) {
-      Object object;
-      object.document = &document;
-      split_api_version(root["apiVersion"].str(), object);
-      object.kind = root["kind"].str();
-      object.name = root["metadata"]["name"].str();
-      object.name_space = root["metadata"]["namespace"].str();
-      bundle.objects.push_back(std::move(object));
-    } else {
-      bundle.values.push_back({&document, values_kind(root)});
-    }
-  }
-  add_pod_sets(bundle);
-  bundle.variant = variant_of(bundle);
+  sort_documents(bundle);
+  return bundle;
+}
+
+Bundle bundle_of(std::vector<Document> documents) {
+  Bundle bundle;
+  bundle.documents = std::move(documents);
+  sort_documents(bundle);
   return bundle;
 }
 

@@ -89,6 +89,8 @@ struct Bundle {
 
 /// Files in the order given. YAML and JSON by content; a `List` is taken apart; *.gotmpl and *.tpl are kept as text.
 [[nodiscard]] Bundle read_bundle(const std::vector<SourceFile>& files);
+/// The same from documents that are read already.
+[[nodiscard]] Bundle bundle_of(std::vector<Document> documents);
 
 /// Do two namespaces, of which either may be unstated, name the same?
 [[nodiscard]] bool same_namespace(std::string_view a, std::string_view b);

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "core/text.h"
 #include "deploy/lint.h"
 
 namespace deploy {
@@ -39,10 +40,10 @@ std::string summary(const LintReport& report) {
 std::string render_text(const LintReport& report, bool colour) {
   std::string out;
   for (const auto& f : report.findings) {
-    out += place(f) + ": " + painted(f.severity, colour) + " " + f.rule + (f.object.empty() ? "" : " " + f.object) + ": " + f.message + "\n";
+    out += place(f) + ": " + painted(f.severity, colour) + " " + f.rule + core::printable((f.object.empty() ? "" : " " + f.object) + ": " + f.message) + "\n";
     const Rule* rule = rule_of(f.rule);
     if (rule != nullptr && !rule->why.empty()) out += "    why: " + std::string(rule->why) + "\n";
-    if (!f.fix.empty()) out += "    fix: " + f.fix + "\n";
+    if (!f.fix.empty()) out += "    fix: " + core::printable(f.fix) + "\n";
     if (rule != nullptr && !rule->source.empty()) out += "    seen in: " + std::string(rule->source) + "\n";
   }
   return out + summary(report) + "\n";

@@ -4,6 +4,8 @@
 build_packages="g++ cmake ninja-build pkg-config ccache libcurl4-openssl-dev libuv1-dev nlohmann-json3-dev
   libcli11-dev libsqlite3-dev libsimdjson-dev libyaml-cpp-dev libxxhash-dev libfmt-dev libexpected-dev libboost-dev libre2-dev"
 test_packages="libgtest-dev libvalijson-dev"
+# Tests run kubectl against a server of their own; whichever is there will do.
+command -v kubectl >/dev/null || test_packages="$test_packages kubernetes-client"
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $1"; [ -z "${2:-}" ] || say "help:  $2"; exit "${3:-1}"; }

@@ -92,7 +92,7 @@ std::string overview(std::span<const std::unique_ptr<Verb>> verbs) {
       "  gatebench run hello --target URL    one load run against a gateway\n\nVerbs:\n";
   for (const auto& verb : verbs) {
     std::string name(verb->name());
-    name.resize(std::max<std::size_t>(name.size(), 15), ' ');
+    name.resize(std::max<std::size_t>(name.size(), 16), ' ');
     text += "  " + name + std::string(verb->summary()) + "\n";
   }
   return text + "\ngatebench VERB --help explains one.\n";

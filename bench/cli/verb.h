@@ -49,6 +49,7 @@ std::unique_ptr<Verb> make_deploy_list_verb();
 std::unique_ptr<Verb> make_deploy_render_verb();
 std::unique_ptr<Verb> make_deploy_runbook_verb();
 std::unique_ptr<Verb> make_deploy_lint_verb();
+std::unique_ptr<Verb> make_deploy_check_verb();
 std::unique_ptr<Verb> make_schema_verb();
 std::unique_ptr<Verb> make_version_verb();
 

@@ -19,6 +19,7 @@ std::vector<std::unique_ptr<Verb>> make_verbs() {
   verbs.push_back(make_deploy_render_verb());
   verbs.push_back(make_deploy_runbook_verb());
   verbs.push_back(make_deploy_lint_verb());
+  verbs.push_back(make_deploy_check_verb());
   verbs.push_back(make_schema_verb());
   verbs.push_back(make_version_verb());
   return verbs;

@@ -41,13 +41,14 @@ std::string_view name_of(core::net::TransferPhase phase) {
 }
 
 core::Result<Answer> exchange(core::net::Loop& loop, core::net::HttpClient& client, std::string_view method,
-                              const std::string& url, const std::vector<std::string>& headers, core::Duration timeout) {
+                              const std::string& url, const std::vector<std::string>& headers, core::Duration timeout, std::string_view body) {
   Waiting waiting;
   waiting.loop = &loop;
   core::net::TransferRequest request;
   request.method = method;
   request.url = url;
   request.headers = &headers;
+  request.body = body;
   request.timeout = timeout;
   request.connect_timeout = timeout;
   const auto started = client.start(request, waiting);

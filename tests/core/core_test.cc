@@ -165,4 +165,11 @@ TEST(QuantileTest, HistogramIsWithinItsResolution) {
 }
 
 }  // namespace
+TEST(Text, OthersTextIsPrintable) {
+  EXPECT_EQ(printable("plain \xc3\xa9 \xe2\x80\xa6"), "plain \xc3\xa9 \xe2\x80\xa6");
+  EXPECT_EQ(printable("\x1b[2Ja\nb\tc\x7f"), " [2Ja b c ");
+  EXPECT_EQ(printable("\xc2\x9b" "31m \xc2\xa9 \xc2"), "  31m \xc2\xa9 \xc2");
+  EXPECT_EQ(printable(""), "");
+}
+
 }  // namespace core

@@ -1,0 +1,206 @@
+// See cluster_capture.h.
+#include "bench/cli/cluster_capture.h"
+
+#include <fmt/format.h>
+
+#include <chrono>
+#include <thread>
+
+#include "bench/shell/exchange.h"
+#include "core/clock.h"
+#include "core/net/child_process.h"
+#include "core/text.h"
+
+namespace bench::cli {
+namespace {
+
+using core::ErrorCode;
+using deploy::AbsenceReason;
+
+constexpr core::Duration kKubectlTimeout = std::chrono::seconds(45);   // more than kubectl's own, so that its words arrive
+constexpr std::string_view kRequestTimeout = "--request-timeout=30s";
+constexpr core::Duration kExchangeTimeout = std::chrono::seconds(60);
+constexpr core::Duration kPortForwardTimeout = std::chrono::seconds(15);
+// vLLM counts a request after its last token is on the way: a page read at once may lack it.
+constexpr auto kSettle = std::chrono::milliseconds(1000);
+constexpr std::size_t kMaxBytes = 64u << 20, kKeptBytes = 64u << 10;
+
+bool holds(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+
+/// kubectl's words, one line: it repeats discovery errors before the one that counts.
+std::string last_line(const std::string& text) {
+  const auto at = text.rfind('\n');
+  std::string line = at == std::string::npos ? text : text.substr(at + 1);
+  constexpr std::size_t kShown = 400;
+  return line.size() > kShown ? line.substr(0, kShown) + "…" : line;
+}
+
+bool unreachable(const core::Error& error) {
+  for (const std::string_view words : {"Unable to connect to the server", "The connection to the server", "i/o timeout", "no such host", "connection refused", "You must be logged in",
+                                       "getting credentials", "TLS handshake timeout", "context deadline exceeded", "Client.Timeout"}) {
+    if (holds(error.message, words)) return true;
+  }
+  return error.code == ErrorCode::kTimeout;
+}
+
+AbsenceReason reason_of(const core::Error& error) {
+  if (holds(error.message, "(Forbidden)") || holds(error.message, "is forbidden")) return AbsenceReason::kForbidden;
+  if (holds(error.message, "the server doesn't have a resource type") || holds(error.message, "could not find the requested resource") || holds(error.message, "no matches for kind")) return AbsenceReason::kUnknownKind;
+  return AbsenceReason::kFailed;
+}
+
+/// "Forwarding from 127.0.0.1:45213 -> 9090"
+std::optional<std::int64_t> forwarded_port(std::string_view line) {
+  constexpr std::string_view kBegin = "Forwarding from 127.0.0.1:";
+  const auto arrow = line.find(" -> ");
+  if (line.rfind(kBegin, 0) != 0 || arrow == std::string_view::npos) return std::nullopt;
+  return core::parse_integer(line.substr(kBegin.size(), arrow - kBegin.size()));
+}
+
+double unix_now() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
+
+/// A client of its own for each exchange: its connections must not outlive the pods that it asks.
+core::Result<Answer> ask(std::string_view method, const std::string& url, const std::vector<std::string>& headers, std::string_view body, bool insecure) {
+  core::net::Loop loop;
+  core::net::HttpClientOptions options;
+  options.max_in_flight = 1;
+  options.kernel_stamps = false;
+  options.insecure_tls = insecure;
+  auto client = core::net::HttpClient::create(loop, options);
+  if (!client) return client.error();
+  return exchange(loop, **client, method, url, headers, kExchangeTimeout, body);
+}
+
+}  // namespace
+
+ClusterCapture::ClusterCapture(const deploy::Expectation& want, CaptureOptions options, const std::atomic<bool>& interrupted, std::function<void(std::string)> progress)
+    : want_(want), options_(std::move(options)), interrupted_(interrupted), progress_(std::move(progress)) {}
+
+core::Status ClusterCapture::stopped() const {
+  if (interrupted_.load()) return core::fail(ErrorCode::kCancelled, "interrupted");
+  return {};
+}
+
+core::Result<std::string> ClusterCapture::kubectl(std::vector<std::string> arguments) const {
+  if (auto status = stopped(); !status) return status.error();
+  std::vector<std::string> command{options_.kubectl};
+  if (!options_.context.empty()) command.insert(command.end(), {"--context", options_.context});
+  command.insert(command.end(), arguments.begin(), arguments.end());
+  auto child = core::net::ChildProcess::run_program(command);
+  if (!child) return child.error();
+  return child->read_all(kKubectlTimeout, kMaxBytes);
+}
+
+core::Status ClusterCapture::read_objects() {
+  for (const auto& query : deploy::resource_queries(want_)) {
+    progress_(fmt::format("kubectl get {}", query.arguments.front()));
+    std::vector<std::string> arguments{"get"};
+    arguments.insert(arguments.end(), query.arguments.begin(), query.arguments.end());
+    arguments.insert(arguments.end(), {"-o", "json", std::string(kRequestTimeout)});
+    auto answer = kubectl(std::move(arguments));
+    if (answer) {
+      files_.push_back({std::string(query.file), std::move(*answer)});
+      continue;
+    }
+    const core::Error& error = answer.error();
+    if (error.code == ErrorCode::kCancelled) return error;
+    if (error.code == ErrorCode::kUnsupported) return core::fail(ErrorCode::kInvalid, "kubectl was not found", "install kubectl, or check a saved state: --from DIR");
+    if (holds(error.message, "does not exist") && holds(error.message, "context")) return core::fail(ErrorCode::kInvalid, "kubectl: " + last_line(error.message), "kubectl config get-contexts lists them");
+    if (unreachable(error)) return core::fail(ErrorCode::kUnreachable, "the cluster cannot be asked: " + last_line(error.message), "check the context (kubectl config current-context), the way to the cluster and your login");
+    absences_.push_back({std::string(query.file), reason_of(error), last_line(error.message)});
+  }
+  return {};
+}
+
+core::Result<std::string> ClusterCapture::read_page(const deploy::MetricsSource& source) const {
+  if (source.owner == deploy::PageOwner::kPicker && !options_.metrics_token.empty()) return read_page_with_token(source);
+  return kubectl({"get", "--raw", source.proxy_path(want_.name_space()), std::string(kRequestTimeout)});
+}
+
+core::Result<std::string> ClusterCapture::read_page_with_token(const deploy::MetricsSource& source) const {
+  // The API server's proxy drops the Authorization header: a token reaches a pod through a forwarded port only.
+  if (auto status = stopped(); !status) return status.error();
+  std::vector<std::string> command{options_.kubectl};
+  if (!options_.context.empty()) command.insert(command.end(), {"--context", options_.context});
+  command.insert(command.end(), {"port-forward", "--address", "127.0.0.1", "-n", want_.name_space(), "pod/" + source.pod, ":" + std::to_string(source.port)});
+  auto forward = core::net::ChildProcess::run_program(command);
+  if (!forward) return forward.error();
+  const auto line = forward->wait_ready(kPortForwardTimeout);
+  if (!line) return core::fail(line.error().code, "kubectl port-forward: " + last_line(forward->errors()));
+  const auto port = forwarded_port(*line);
+  if (!port) return core::fail(ErrorCode::kProtocol, fmt::format("kubectl port-forward said \"{}\" and no port", *line));
+  const auto answer = ask("GET", fmt::format("http://127.0.0.1:{}/metrics", *port), {"Authorization: Bearer " + options_.metrics_token}, {}, false);
+  if (!answer) return answer.error();
+  if (answer->status == 401 || answer->status == 403) return core::fail(ErrorCode::kUnreachable, fmt::format("Unauthorized: the token is refused with status {}", answer->status));
+  if (answer->status != 200) return core::fail(ErrorCode::kUnreachable, fmt::format("status {}", answer->status));
+  return answer->body;
+}
+
+core::Status ClusterCapture::read_metrics(const std::vector<deploy::MetricsSource>& sources, bool after) {
+  for (const auto& source : sources) {
+    const std::string file = deploy::metrics_file(source.owner, source.pod, after);
+    progress_(fmt::format("metrics of {}", source.pod));
+    auto page = read_page(source);
+    if (page) {
+      files_.push_back({file, std::move(*page)});
+      continue;
+    }
+    if (page.error().code == ErrorCode::kCancelled) return page.error();
+    absences_.push_back({file, reason_of(page.error()), last_line(page.error().message)});
+  }
+  return {};
+}
+
+core::Status ClusterCapture::send_requests(const std::string& url) {
+  std::vector<std::string> headers{"Accept: application/json"};
+  if (const auto& host = want_.values().text("host"); !host.empty()) headers.push_back("Host: " + host);
+  if (!options_.api_key.empty()) headers.push_back("Authorization: Bearer " + options_.api_key);
+  std::vector<std::string> post = headers;
+  post.push_back("Content-Type: application/json");
+  std::vector<deploy::GatewayRequest> requests;
+  const core::SteadyClock clock;
+  for (const auto& planned : deploy::planned_requests(want_, options_.completions)) {
+    if (auto status = stopped(); !status) return status;
+    const bool get = planned.body.empty();
+    progress_(fmt::format("{} {}{}", get ? "GET" : "POST", url, planned.path));
+    deploy::GatewayRequest request;
+    request.name = planned.name;
+    request.url = url + planned.path;
+    const auto begun = clock.now();
+    const auto answer = ask(get ? "GET" : "POST", request.url, get ? headers : post, planned.body, options_.insecure);
+    request.duration_ms = std::chrono::duration<double, std::milli>(clock.now() - begun).count();
+    if (answer) {
+      request.status = answer->status;
+      request.text = answer->body.substr(0, kKeptBytes);
+    } else {
+      request.error = answer.error().message;
+    }
+    requests.push_back(std::move(request));
+    // When nothing answers, six more timeouts say no more than one does.
+    if (!answer && planned.name == "models" && requests.front().status == 0) break;
+  }
+  files_.push_back({std::string(deploy::kRequestsFile), deploy::requests_file(requests)});
+  return {};
+}
+
+core::Result<std::vector<deploy::SourceFile>> ClusterCapture::run() {
+  if (auto status = read_objects(); !status) return status.error();
+  const auto state = deploy::ClusterState::read(files_);
+  if (!state) return state.error();
+  const auto sources = deploy::metrics_sources(*state, want_);
+  if (auto status = read_metrics(sources, false); !status) return status.error();
+  if (options_.with_requests) {
+    const auto url = options_.target.empty() ? deploy::base_url(*state, want_) : core::Result<std::string>(options_.target);
+    if (!url) {
+      absences_.push_back({std::string(deploy::kRequestsFile), AbsenceReason::kFailed, url.error().message});
+    } else {
+      if (auto status = send_requests(*url); !status) return status.error();
+      std::this_thread::sleep_for(kSettle);
+      if (auto status = read_metrics(sources, true); !status) return status.error();
+    }
+  }
+  files_.push_back({std::string(deploy::kCaptureFile), deploy::capture_file(unix_now(), !options_.with_requests, absences_)});
+  return std::move(files_);
+}
+
+}  // namespace bench::cli
