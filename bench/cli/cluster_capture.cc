@@ -8,7 +8,6 @@
 
 #include "bench/shell/exchange.h"
 #include "core/clock.h"
-#include "core/net/child_process.h"
 #include "core/text.h"
 
 namespace bench::cli {
@@ -17,37 +16,11 @@ namespace {
 using core::ErrorCode;
 using deploy::AbsenceReason;
 
-constexpr core::Duration kKubectlTimeout = std::chrono::seconds(45);   // more than kubectl's own, so that its words arrive
-constexpr std::string_view kRequestTimeout = "--request-timeout=30s";
 constexpr core::Duration kExchangeTimeout = std::chrono::seconds(60);
 constexpr core::Duration kPortForwardTimeout = std::chrono::seconds(15);
 // vLLM counts a request after its last token is on the way: a page read at once may lack it.
 constexpr auto kSettle = std::chrono::milliseconds(1000);
-constexpr std::size_t kMaxBytes = 64u << 20, kKeptBytes = 64u << 10;
-
-bool holds(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
-
-/// kubectl's words, one line: it repeats discovery errors before the one that counts.
-std::string last_line(const std::string& text) {
-  const auto at = text.rfind('\n');
-  std::string line = at == std::string::npos ? text : text.substr(at + 1);
-  constexpr std::size_t kShown = 400;
-  return line.size() > kShown ? line.substr(0, kShown) + "…" : line;
-}
-
-bool unreachable(const core::Error& error) {
-  for (const std::string_view words : {"Unable to connect to the server", "The connection to the server", "i/o timeout", "no such host", "connection refused", "You must be logged in",
-                                       "getting credentials", "TLS handshake timeout", "context deadline exceeded", "Client.Timeout"}) {
-    if (holds(error.message, words)) return true;
-  }
-  return error.code == ErrorCode::kTimeout;
-}
-
-AbsenceReason reason_of(const core::Error& error) {
-  if (holds(error.message, "(Forbidden)") || holds(error.message, "is forbidden")) return AbsenceReason::kForbidden;
-  if (holds(error.message, "the server doesn't have a resource type") || holds(error.message, "could not find the requested resource") || holds(error.message, "no matches for kind")) return AbsenceReason::kUnknownKind;
-  return AbsenceReason::kFailed;
-}
+constexpr std::size_t kKeptBytes = 64u << 10;
 
 /// "Forwarding from 127.0.0.1:45213 -> 9090"
 std::optional<std::int64_t> forwarded_port(std::string_view line) {
@@ -74,56 +47,39 @@ core::Result<Answer> ask(std::string_view method, const std::string& url, const 
 }  // namespace
 
 ClusterCapture::ClusterCapture(const deploy::Expectation& want, CaptureOptions options, const std::atomic<bool>& interrupted, std::function<void(std::string)> progress)
-    : want_(want), options_(std::move(options)), interrupted_(interrupted), progress_(std::move(progress)) {}
+    : want_(want), options_(std::move(options)), kubectl_(options_.context, options_.kubectl), interrupted_(interrupted), progress_(std::move(progress)) {}
 
 core::Status ClusterCapture::stopped() const {
   if (interrupted_.load()) return core::fail(ErrorCode::kCancelled, "interrupted");
   return {};
 }
 
-core::Result<std::string> ClusterCapture::kubectl(std::vector<std::string> arguments) const {
-  if (auto status = stopped(); !status) return status.error();
-  std::vector<std::string> command{options_.kubectl};
-  if (!options_.context.empty()) command.insert(command.end(), {"--context", options_.context});
-  command.insert(command.end(), arguments.begin(), arguments.end());
-  auto child = core::net::ChildProcess::run_program(command);
-  if (!child) return child.error();
-  return child->read_all(kKubectlTimeout, kMaxBytes);
-}
-
 core::Status ClusterCapture::read_objects() {
   for (const auto& query : deploy::resource_queries(want_)) {
+    if (auto status = stopped(); !status) return status;
     progress_(fmt::format("kubectl get {}", query.arguments.front()));
     std::vector<std::string> arguments{"get"};
     arguments.insert(arguments.end(), query.arguments.begin(), query.arguments.end());
-    arguments.insert(arguments.end(), {"-o", "json", std::string(kRequestTimeout)});
-    auto answer = kubectl(std::move(arguments));
+    arguments.insert(arguments.end(), {"-o", "json"});
+    auto answer = kubectl_.read(arguments);
     if (answer) {
       files_.push_back({std::string(query.file), std::move(*answer)});
       continue;
     }
-    const core::Error& error = answer.error();
-    if (error.code == ErrorCode::kCancelled) return error;
-    if (error.code == ErrorCode::kUnsupported) return core::fail(ErrorCode::kInvalid, "kubectl was not found", "install kubectl, or check a saved state: --from DIR");
-    if (holds(error.message, "does not exist") && holds(error.message, "context")) return core::fail(ErrorCode::kInvalid, "kubectl: " + last_line(error.message), "kubectl config get-contexts lists them");
-    if (unreachable(error)) return core::fail(ErrorCode::kUnreachable, "the cluster cannot be asked: " + last_line(error.message), "check the context (kubectl config current-context), the way to the cluster and your login");
-    absences_.push_back({std::string(query.file), reason_of(error), last_line(error.message)});
+    if (answer.error().code != ErrorCode::kProtocol) return answer.error();
+    absences_.push_back({std::string(query.file), absence_reason(answer.error()), answer.error().message});
   }
   return {};
 }
 
 core::Result<std::string> ClusterCapture::read_page(const deploy::MetricsSource& source) const {
   if (source.owner == deploy::PageOwner::kPicker && !options_.metrics_token.empty()) return read_page_with_token(source);
-  return kubectl({"get", "--raw", source.proxy_path(want_.name_space()), std::string(kRequestTimeout)});
+  return kubectl_.read({"get", "--raw", source.proxy_path(want_.name_space())});
 }
 
 core::Result<std::string> ClusterCapture::read_page_with_token(const deploy::MetricsSource& source) const {
   // The API server's proxy drops the Authorization header: a token reaches a pod through a forwarded port only.
-  if (auto status = stopped(); !status) return status.error();
-  std::vector<std::string> command{options_.kubectl};
-  if (!options_.context.empty()) command.insert(command.end(), {"--context", options_.context});
-  command.insert(command.end(), {"port-forward", "--address", "127.0.0.1", "-n", want_.name_space(), "pod/" + source.pod, ":" + std::to_string(source.port)});
-  auto forward = core::net::ChildProcess::run_program(command);
+  auto forward = kubectl_.start({"port-forward", "--address", "127.0.0.1", "-n", want_.name_space(), "pod/" + source.pod, ":" + std::to_string(source.port)});
   if (!forward) return forward.error();
   const auto line = forward->wait_ready(kPortForwardTimeout);
   if (!line) return core::fail(line.error().code, "kubectl port-forward: " + last_line(forward->errors()));
@@ -138,6 +94,7 @@ core::Result<std::string> ClusterCapture::read_page_with_token(const deploy::Met
 
 core::Status ClusterCapture::read_metrics(const std::vector<deploy::MetricsSource>& sources, bool after) {
   for (const auto& source : sources) {
+    if (auto status = stopped(); !status) return status;
     const std::string file = deploy::metrics_file(source.owner, source.pod, after);
     progress_(fmt::format("metrics of {}", source.pod));
     auto page = read_page(source);
@@ -145,8 +102,7 @@ core::Status ClusterCapture::read_metrics(const std::vector<deploy::MetricsSourc
       files_.push_back({file, std::move(*page)});
       continue;
     }
-    if (page.error().code == ErrorCode::kCancelled) return page.error();
-    absences_.push_back({file, reason_of(page.error()), last_line(page.error().message)});
+    absences_.push_back({file, absence_reason(page.error()), last_line(page.error().message)});
   }
   return {};
 }

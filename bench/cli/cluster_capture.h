@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/cli/kubectl.h"
 #include "core/result.h"
 #include "deploy/bundle.h"
 #include "deploy/live/capture_plan.h"
@@ -35,7 +36,6 @@ class ClusterCapture {
   [[nodiscard]] core::Result<std::vector<deploy::SourceFile>> run();
 
  private:
-  core::Result<std::string> kubectl(std::vector<std::string> arguments) const;
   core::Status read_objects();
   core::Status read_metrics(const std::vector<deploy::MetricsSource>& sources, bool after);
   core::Result<std::string> read_page(const deploy::MetricsSource& source) const;
@@ -45,6 +45,7 @@ class ClusterCapture {
 
   const deploy::Expectation& want_;
   CaptureOptions options_;
+  Kubectl kubectl_;
   const std::atomic<bool>& interrupted_;
   std::function<void(std::string)> progress_;
   std::vector<deploy::SourceFile> files_;

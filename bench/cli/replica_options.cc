@@ -34,12 +34,24 @@ void parse_replica(const std::string& text, std::vector<ReplicaTarget>& replicas
 
 }  // namespace
 
+core::Result<std::string> token_of_variable(const std::string& variable) {
+  const char* token = std::getenv(variable.c_str());
+  // A token given in place of the variable's name must not be echoed: the text is shown only when it looks like a name.
+  const bool is_name = variable.size() <= 64 && variable.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == std::string::npos;
+  if (token == nullptr || *token == '\0') {
+    return core::fail(ErrorCode::kInvalid, is_name ? fmt::format("--metrics-token-env: the environment has no {}", variable)
+                                                   : "--metrics-token-env: the environment has no variable of that name; give the variable's name, not the token");
+  }
+  if (std::string_view(token).find_first_of("\r\n") != std::string_view::npos) return core::fail(ErrorCode::kInvalid, fmt::format("--metrics-token-env: the token in {} holds a line break", variable));
+  return std::string(token);
+}
+
 ReplicaOptions::ReplicaOptions() = default;
 ReplicaOptions::~ReplicaOptions() = default;
 
 void ReplicaOptions::declare_for_probes(OptionTable& o) {
   o.option("replica", "NAME=URL", "a replica's metrics, repeatable; without any, no attribution is claimed", &replicas_);
-  o.option("replicas", "kube:NS/SELECTOR[:https][:PORT]", "the ready pods behind a label selector, through kubectl (in a cluster: directly)", &discover_);
+  o.option("replicas", "kube:NS/SELECTOR[:https][:PORT]", "the ready pods behind a label selector, or a Service: kube:NS/service/NAME; through kubectl (in a cluster: directly)", &discover_);
   o.option("metrics-cacert", "FILE", "certificate authority (PEM) of https metrics URLs", &ca_file_);
   o.option("metrics-insecure", "", "do not check certificates of https metrics URLs", &insecure_);
   o.option("metrics-token-env", "VAR", "environment variable that holds a bearer token for metrics", &token_variable_);
@@ -67,18 +79,9 @@ core::Status ReplicaOptions::parse(RunRequest& request) const {
     errors += "options about metrics are given, but no replica: add --replica NAME=URL or --replicas kube:…\n";
   }
   if (!token_variable_.empty()) {
-    const char* token = std::getenv(token_variable_.c_str());
-    // A token given in place of the variable's name must not be echoed: the text is shown only when it looks like a name.
-    const bool is_name = token_variable_.size() <= 64 &&
-                         token_variable_.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == std::string::npos;
-    if (token == nullptr || *token == '\0') {
-      errors += is_name ? fmt::format("--metrics-token-env: the environment has no {}\n", token_variable_)
-                        : "--metrics-token-env: the environment has no variable of that name; give the variable's name, not the token\n";
-    } else if (std::string_view(token).find_first_of("\r\n") != std::string_view::npos) {
-      errors += fmt::format("--metrics-token-env: the token in {} holds a line break\n", token_variable_);
-    } else {
-      request.metrics_access.token = token;
-    }
+    auto token = token_of_variable(token_variable_);
+    if (token) request.metrics_access.token = std::move(*token);
+    else errors += token.error().message + "\n";
   }
   if (interval_ && *interval_ < std::chrono::milliseconds(1)) errors += "--scrape-interval: at least 1ms\n";
   if (cost_limit_percent_ && !(*cost_limit_percent_ > 0 && *cost_limit_percent_ <= 100)) {

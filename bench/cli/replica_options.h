@@ -18,6 +18,10 @@ class KubeReplicas;
 
 namespace bench::cli {
 
+/// The token in the environment variable that --metrics-token-env names. kInvalid when there is none, or none that a header
+/// can carry; a token given in place of the name is not echoed.
+core::Result<std::string> token_of_variable(const std::string& variable);
+
 class ReplicaOptions {
  public:
   ReplicaOptions();

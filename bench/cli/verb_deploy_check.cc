@@ -7,6 +7,7 @@
 #include "bench/cli/cluster_capture.h"
 #include "bench/cli/deploy_options.h"
 #include "bench/cli/exit_code.h"
+#include "bench/cli/replica_options.h"
 #include "bench/cli/saved_state.h"
 #include "bench/cli/verb.h"
 #include "deploy/live/check.h"
@@ -87,9 +88,9 @@ class DeployCheckVerb final : public Verb {
     if (!target_.empty() && target_.rfind("http://", 0) != 0 && target_.rfind("https://", 0) != 0) complain(fmt::format("--target {} is no URL: it starts with http:// or https://", target_));
     while (!target_.empty() && target_.back() == '/') target_.pop_back();
     if (!token_variable_.empty()) {
-      const char* token = std::getenv(token_variable_.c_str());
-      if (token == nullptr || *token == 0) complain(fmt::format("--metrics-token-env {}: the environment has no such variable", token_variable_));
-      else token_ = token;
+      auto token = token_of_variable(token_variable_);
+      if (token) token_ = std::move(*token);
+      else complain(token.error().message);
     }
     std::error_code error;
     if (!save_.empty() && std::filesystem::exists(save_, error) && !std::filesystem::is_empty(save_, error)) complain(fmt::format("--save {} is there and not empty; name a new folder", save_));

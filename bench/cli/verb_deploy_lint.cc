@@ -1,7 +1,10 @@
-// gatebench deploy lint: judges manifests without a cluster.
+// gatebench deploy lint: judges manifests without a cluster, or against the definitions of one.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "bench/cli/exit_code.h"
+#include "bench/cli/cluster_definitions.h"
 #include "bench/cli/manifest_files.h"
 #include "bench/cli/verb.h"
 #include "deploy/lint.h"
@@ -20,11 +23,13 @@ class DeployLintVerb final : public Verb {
     o.option("pattern", "N", "judge as Pattern 1, 2 or 3 (default: what the bundle shows)", &pattern_);
     o.option("variant", "NAME", "gke, istio-kserve or plain (default: what the bundle shows)", &variant_);
     o.option("pin", "NAME", "versions: early-2026 or current (default: either is right)", &pin_);
-    o.option("crds", "DIR", "CustomResourceDefinitions to validate against, a folder or file, repeatable", &crds_);
+    o.option("crds", "DIR", "CustomResourceDefinitions to validate against: a folder, a file, or cluster; repeatable", &crds_);
+    o.option("context", "NAME", "kubectl context of --crds cluster (default: the current one)", &context_);
     o.option("list-rules", "", "print the rules instead", &list_rules_);
     o.option("output", "FORMAT", "text, json or sarif (default text)", &output_);
     o.option("strict", "", "warnings fail too", &strict_);
     o.example("gatebench deploy lint manifests/ --pattern 3");
+    o.example("gatebench deploy lint manifests/ --crds cluster");
     o.example("kubectl kustomize overlay | gatebench deploy lint - --output sarif > lint.sarif");
   }
 
@@ -37,12 +42,12 @@ class DeployLintVerb final : public Verb {
       return kExitOk;
     }
     if (paths_.empty()) return report_error(invocation, core::fail(core::ErrorCode::kInvalid, "nothing to lint", "name manifest files, folders, or - for standard input"));
-    deploy::SchemaSet crds;
-    if (auto read = read_crds(crds); !read) return report_error(invocation, read.error());
-    if (!crds_.empty()) options.crds = &crds;
     const auto files = read_manifest_files(paths_);
     if (!files) return report_error(invocation, files.error());
     const auto bundle = deploy::read_bundle(*files);
+    deploy::SchemaSet crds;
+    if (auto read = read_crds(bundle, crds); !read) return report_error(invocation, read.error());
+    if (!crds_.empty()) options.crds = &crds;
     const auto report = deploy::lint(bundle, options);
     invocation.terminal.result(deploy::render_lint(report, format, invocation.terminal.stdout_colour()));
     if (!bundle.problems.empty()) return kExitUsage;
@@ -56,9 +61,21 @@ class DeployLintVerb final : public Verb {
     return exit_code_of(error.code);
   }
 
-  core::Status read_crds(deploy::SchemaSet& crds) const {
-    if (crds_.empty()) return {};
-    const auto files = read_manifest_files(crds_);
+  core::Status read_crds(const deploy::Bundle& bundle, deploy::SchemaSet& crds) const {
+    std::vector<std::string> paths = crds_;
+    const bool from_cluster = std::erase(paths, "cluster") > 0;
+    if (!paths.empty()) {
+      if (auto read = read_crd_files(paths, crds); !read) return read;
+    }
+    if (!from_cluster) return {};
+    auto definitions = read_cluster_definitions(Kubectl(context_), bundle);
+    if (!definitions) return definitions.error();
+    crds.add(std::move(*definitions));
+    return {};
+  }
+
+  static core::Status read_crd_files(const std::vector<std::string>& paths, deploy::SchemaSet& crds) {
+    const auto files = read_manifest_files(paths);
     if (!files) return files.error();
     std::size_t added = 0;
     for (const auto& file : *files) {
@@ -69,11 +86,12 @@ class DeployLintVerb final : public Verb {
       }
       added += crds.add(std::move(parsed.documents));
     }
-    if (added == 0) return core::fail(core::ErrorCode::kInvalid, "--crds: no CustomResourceDefinition there", "give the files that `kubectl get crd -o yaml` prints");
+    if (added == 0) return core::fail(core::ErrorCode::kInvalid, "--crds: no CustomResourceDefinition there", "give the files that `kubectl get crd -o yaml` prints, or --crds cluster");
     return {};
   }
 
   core::Status parse(deploy::LintOptions& options) const {
+    if (!context_.empty() && std::find(crds_.begin(), crds_.end(), "cluster") == crds_.end()) return core::fail(core::ErrorCode::kInvalid, "--context is for --crds cluster alone", "give both, or neither");
     if (pattern_ && (*pattern_ < 1 || *pattern_ > 3)) return core::fail(core::ErrorCode::kInvalid, fmt::format("--pattern {} is unknown", *pattern_), "use 1, 2 or 3");
     if (pattern_) options.pattern = static_cast<int>(*pattern_);
     if (!variant_.empty()) {
@@ -92,7 +110,7 @@ class DeployLintVerb final : public Verb {
   }
 
   std::vector<std::string> paths_, crds_;
-  std::string variant_, pin_, output_ = "text";
+  std::string context_, variant_, pin_, output_ = "text";
   std::optional<std::uint32_t> pattern_;
   bool strict_ = false, list_rules_ = false;
 };

@@ -5,14 +5,17 @@
 
 #include <algorithm>
 #include <charconv>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <tuple>
 
 namespace bench {
 namespace {
 
 using nlohmann::json;
 
-constexpr std::string_view kForm = "write kube:NAMESPACE/SELECTOR[:https][:PORT], for example kube:default/app=vllm:8000";
+constexpr std::string_view kForm = "write kube:NAMESPACE/SELECTOR[:https][:PORT], for example kube:default/app=vllm:8000, or kube:NAMESPACE/service/NAME[:https][:PORT]";
+constexpr std::string_view kServiceLabel = "kubernetes.io/service-name=";
 
 std::optional<std::uint16_t> whole_port(std::string_view text) {
   std::uint16_t port = 0;
@@ -44,6 +47,48 @@ std::uint16_t port_of(const json& pod) {
     }
   }
   return first.value_or(8000);
+}
+
+/// The port of a slice called "http" or "metrics", else its first. `named`: it was the former.
+std::optional<std::uint16_t> port_of_slice(const json& slice, bool& named) {
+  std::optional<std::uint16_t> first;
+  // A port without a number means all of them; a slice without ports has none at all.
+  for (const json& entry : slice.value("ports", json(nullptr))) {
+    const json number = entry.value("port", json(nullptr));
+    if (!number.is_number_unsigned() || number.get<std::uint64_t>() == 0 || number.get<std::uint64_t>() > 65535) continue;
+    const auto port = static_cast<std::uint16_t>(number.get<std::uint64_t>());
+    const std::string name = entry.value("name", json("")).is_string() ? entry.value("name", json("")).get<std::string>() : "";
+    if (name == "http" || name == "metrics") return named = true, port;
+    if (!first) first = port;
+  }
+  return first;
+}
+
+bool condition(const json& endpoint, const char* name, bool unless_said) {
+  const json conditions = endpoint.value("conditions", json(nullptr));
+  const json value = conditions.is_object() ? conditions.value(name, json(nullptr)) : json(nullptr);
+  return value.is_boolean() ? value.get<bool>() : unless_said;
+}
+
+/// An endpoint as a pod; how well it may be used against others of the same name.
+struct SliceEndpoint {
+  KubePod pod;
+  bool named_port = false, v4 = false;
+  [[nodiscard]] auto rank() const { return std::tuple(pod.ready, named_port, v4); }
+};
+
+SliceEndpoint endpoint_of(const json& endpoint, const json& slice, std::optional<std::uint16_t> port) {
+  SliceEndpoint out;
+  out.pod.port = port ? *port : port_of_slice(slice, out.named_port).value_or(8000);
+  out.v4 = slice.at("addressType") == "IPv4";
+  // All addresses of one endpoint are the same process; consumers take the first.
+  out.pod.address = endpoint.at("addresses").at(0).get<std::string>();
+  // "ready" left out is to be read as ready; an endpoint about to end is not.
+  out.pod.ready = condition(endpoint, "ready", true) && !condition(endpoint, "terminating", false);
+  const json target = endpoint.value("targetRef", json(nullptr));
+  out.pod.is_pod = target.is_object() && target.value("kind", "") == "Pod" && target.contains("name");
+  out.pod.name = out.pod.is_pod ? target.at("name").get<std::string>() : out.pod.address;
+  return out;
 }
 
 }  // namespace
@@ -80,6 +125,13 @@ core::Result<KubeSelection> parse_kube_selection(std::string_view text) {
   if (rest.empty()) return bad("names no label selector");
   if (rest.front() == '-') return bad("a label selector does not begin with '-'");
   selection.selector = rest;
+  constexpr std::string_view kService = "service/";
+  // What compares nothing is a Service's name here: as a selector it would ask for a label "service/NAME", which nobody sets.
+  if (rest.substr(0, kService.size()) != kService || rest.find_first_of("=!,(") != std::string_view::npos) return selection;
+  selection.service = rest.substr(kService.size());
+  const bool dns = std::all_of(selection.service.begin(), selection.service.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
+  if (selection.service.empty() || !dns || selection.service.size() > 63) return bad("a Service's name holds a-z, 0-9 and '-', at most 63 of them");
+  selection.selector = std::string(kServiceLabel) + selection.service;
   return selection;
 }
 
@@ -99,6 +151,25 @@ core::Result<std::vector<KubePod>> parse_pod_list(std::string_view text, std::op
     return pods;
   } catch (const json::exception& error) {
     return core::fail(core::ErrorCode::kProtocol, fmt::format("the answer is no list of pods: {}", error.what()));
+  }
+}
+
+core::Result<std::vector<KubePod>> parse_endpoint_slices(std::string_view text, std::optional<std::uint16_t> port) {
+  try {
+    const json document = json::parse(text);
+    std::map<std::string, SliceEndpoint> best;
+    for (const json& slice : document.at("items")) {
+      for (const json& endpoint : slice.value("endpoints", json(nullptr))) {
+        SliceEndpoint next = endpoint_of(endpoint, slice, port);
+        const auto [at, fresh] = best.try_emplace(next.pod.name, next);
+        if (!fresh && at->second.rank() < next.rank()) at->second = std::move(next);
+      }
+    }
+    std::vector<KubePod> pods;
+    for (auto& [name, endpoint] : best) pods.push_back(std::move(endpoint.pod));
+    return pods;
+  } catch (const json::exception& error) {
+    return core::fail(core::ErrorCode::kProtocol, fmt::format("the answer is no list of endpoint slices: {}", error.what()));
   }
 }
 

@@ -28,7 +28,7 @@ core::Error explain(const core::Error& error, std::string_view command) {
     return core::fail(ErrorCode::kInvalid, "kubectl was not found", "install kubectl, or give --replica NAME=URL for each replica");
   }
   return core::fail(error.code, fmt::format("{} failed: {}", command, error.message),
-                    "check the context (kubectl config current-context) and the rights to list pods");
+                    "check the context (kubectl config current-context) and the rights to list them");
 }
 
 core::Result<std::string> read_small_file(const std::string& path) {
@@ -55,32 +55,46 @@ core::Result<KubeReplicas> KubeReplicas::find(const KubeSelection& selection, co
 }
 
 core::Result<std::vector<KubePod>> KubeReplicas::ready_pods(const KubeSelection& selection, std::string_view list) {
-  auto pods = parse_pod_list(list, selection.port);
+  const bool service = !selection.service.empty();
+  auto pods = service ? parse_endpoint_slices(list, selection.port) : parse_pod_list(list, selection.port);
   if (!pods) return pods.error();
+  if (service && pods->empty()) {
+    return core::fail(ErrorCode::kInvalid, fmt::format("Service {} in namespace {} has no endpoints", selection.service, selection.name_space),
+                      fmt::format("is there such a Service, and does its selector match pods? kubectl get service,endpointslices -n {}", selection.name_space));
+  }
   std::vector<KubePod> ready;
   std::string left_out;
   for (KubePod& pod : *pods) {
     if (pod.ready) ready.push_back(std::move(pod));
     else left_out += (left_out.empty() ? "" : ", ") + pod.name;
   }
+  if (ready.empty() && service) {
+    return core::fail(ErrorCode::kInvalid, fmt::format("no endpoint of Service {} in namespace {} is ready ({} found)", selection.service, selection.name_space, pods->size()),
+                      fmt::format("look at its pods: kubectl get endpointslices -n {} -l '{}' -o yaml", selection.name_space, selection.selector));
+  }
   if (ready.empty()) {
     return core::fail(ErrorCode::kInvalid,
                       fmt::format("no pod in namespace {} with {} is ready ({} found)", selection.name_space, selection.selector, pods->size()),
                       fmt::format("look at them: kubectl get pods -n {} -l '{}'", selection.name_space, selection.selector));
   }
-  if (!left_out.empty()) note_ = fmt::format("{} of {} pods are ready; not used: {}", ready.size(), pods->size(), left_out);
+  if (!left_out.empty()) note_ = fmt::format("{} of {} {} are ready; not used: {}", ready.size(), pods->size(), service ? "endpoints" : "pods", left_out);
   return ready;
 }
 
 core::Result<KubeReplicas> KubeReplicas::find_outside(const KubeSelection& selection, const KubeSurroundings& surroundings) {
   KubeReplicas found;
-  auto get = core::net::ChildProcess::run_program(
-      {surroundings.kubectl, "get", "pods", "-n", selection.name_space, "-l", selection.selector, "-o", "json"});
+  const std::string resource = selection.service.empty() ? "pods" : "endpointslices.discovery.k8s.io";
+  auto get = core::net::ChildProcess::run_program({surroundings.kubectl, "get", resource, "-n", selection.name_space, "-l", selection.selector, "-o", "json"});
   if (!get) return get.error();
   const auto list = get->read_all(kListTimeout, kMaxListBytes);
-  if (!list) return explain(list.error(), "kubectl get pods");
+  if (!list) return explain(list.error(), "kubectl get " + resource);
   const auto pods = found.ready_pods(selection, *list);
   if (!pods) return pods.error();
+  for (const KubePod& pod : *pods) {
+    if (pod.is_pod) continue;
+    return core::fail(ErrorCode::kInvalid, fmt::format("endpoint {} of Service {} is no pod: kubectl's proxy does not reach it", pod.name, selection.service),
+                      "run inside the cluster, or give --replica NAME=URL for each replica");
+  }
   auto proxy = core::net::ChildProcess::run_program({surroundings.kubectl, "proxy", "--port=0", "--address=127.0.0.1"});
   if (!proxy) return proxy.error();
   const auto line = proxy->wait_ready(kProxyTimeout);
@@ -106,16 +120,17 @@ core::Result<KubeReplicas> KubeReplicas::find_inside(const KubeSelection& select
   auto client = core::net::HttpClient::create(loop, options);
   if (!client) return client.error();
   const bool v6 = surroundings.service_host.find(':') != std::string::npos;
-  const std::string url = fmt::format("{}://{}{}{}:{}/api/v1/namespaces/{}/pods?labelSelector={}", surroundings.scheme, v6 ? "[" : "",
-                                      surroundings.service_host, v6 ? "]" : "", surroundings.service_port, selection.name_space,
-                                      encode_query(selection.selector));
+  const bool service = !selection.service.empty();
+  const std::string resource = service ? "endpointslices" : "pods";
+  const std::string url = fmt::format("{}://{}{}{}:{}{}/namespaces/{}/{}?labelSelector={}", surroundings.scheme, v6 ? "[" : "", surroundings.service_host, v6 ? "]" : "",
+                                      surroundings.service_port, service ? "/apis/discovery.k8s.io/v1" : "/api/v1", selection.name_space, resource, encode_query(selection.selector));
   const std::vector<std::string> headers{"Authorization: Bearer " + *token};
   const auto answer = exchange(loop, **client, "GET", url, headers, kListTimeout);
   if (!answer) return answer.error();
   if (answer->status != 200) {
     return core::fail(answer->status == 403 || answer->status == 401 ? ErrorCode::kInvalid : ErrorCode::kUnreachable,
-                      fmt::format("the API server answers the list of pods in namespace {} with status {}", selection.name_space, answer->status),
-                      "give the pod's service account the right to list pods there (verb list, resource pods)");
+                      fmt::format("the API server answers the list of {} in namespace {} with status {}", resource, selection.name_space, answer->status),
+                      fmt::format("give the pod's service account the right to list them there (verb list, resource {}{})", resource, service ? ", API group discovery.k8s.io" : ""));
   }
   KubeReplicas found;
   const auto pods = found.ready_pods(selection, answer->body);

@@ -1,4 +1,4 @@
-// KubeReplicas: the pods behind a label selector as replicas. From outside the cluster pods are listed by kubectl and
+// KubeReplicas: the pods behind a label selector, or the endpoints of a Service, as replicas. From outside the cluster pods are listed by kubectl and
 // scraped through a `kubectl proxy` child on loopback; inside, the API server lists them with the service account and
 // they are scraped directly. Used by the command line before a run.
 // The child ends with this object. It must never use or show a credential other than the service account's, and that one

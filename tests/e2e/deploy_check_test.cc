@@ -120,9 +120,12 @@ TEST_F(DeployCheckTest, APickersTokenGoesThroughAForwardedPort) {
   EXPECT_EQ(with.wait(), 0) << with.output << with.errors;
   Process wrong(check("plain", {"--metrics-token-env", "READER"}), ".", environment(cluster, {path, "READER=other"}));
   EXPECT_EQ(wrong.wait(), 4) << wrong.output << wrong.errors;
+  Process mistaken(check("plain", {"--metrics-token-env", "sk-a-token-itself"}), ".", environment(cluster, {path}));
+  EXPECT_EQ(mistaken.wait(), 2);
+  EXPECT_EQ(mistaken.errors.find("a-token-itself"), std::string::npos) << mistaken.errors;
   Process none(check("plain", {"--metrics-token-env", "NOT_SET"}), ".", environment(cluster, {path}));
   EXPECT_EQ(none.wait(), 2);
-  EXPECT_NE(none.errors.find("--metrics-token-env NOT_SET: the environment has no such variable"), std::string::npos) << none.errors;
+  EXPECT_NE(none.errors.find("--metrics-token-env: the environment has no NOT_SET"), std::string::npos) << none.errors;
 }
 
 TEST_F(DeployCheckTest, NoRequestsSendsNone) {
@@ -150,6 +153,61 @@ TEST_F(DeployCheckTest, ClustersThatCannotBeAsked) {
   Process other(check("plain", {"--namespace", "other"}), ".", names);
   EXPECT_EQ(other.wait(), 3) << other.errors;
   EXPECT_NE(other.output.find("in namespace other"), std::string::npos) << other.output;
+}
+
+TEST_F(DeployCheckTest, ReplicasAreFoundThroughAServicesSlices) {
+  auto live = LiveState::of(3, Variant::kPlain);
+  Json slice = live.lists["endpointslices.json"][0];
+  slice["metadata"]["name"] = "vllm-1";
+  slice["metadata"]["labels"]["kubernetes.io/service-name"] = "vllm";
+  slice["addressType"] = "IPv4";
+  slice["ports"] = {{{"name", "http"}, {"port", 8000}}};
+  slice["endpoints"] = Json::array();
+  for (int i = 0; i < 3; ++i) {
+    slice["endpoints"].push_back({{"addresses", {"10.0.1." + std::to_string(i + 1)}}, {"conditions", {{"ready", i != 1}}}, {"targetRef", {{"kind", "Pod"}, {"name", "pattern3-vllm-abc-" + std::to_string(i)}}}});
+  }
+  live.lists["endpointslices.json"].push_back(slice);
+  FakeCluster cluster(std::move(live));
+  const std::string space = cluster.want().name_space();
+  // The model behind this gateway does not stream: the run fails, after the replicas were found and read.
+  Process process({"run", "unique", "--target", cluster.url(), "--replicas", "kube:" + space + "/service/vllm", "--num-prompts", "1", "--store", folder_.file("runs.db")}, ".",
+                  environment(cluster, {"KUBERNETES_SERVICE_HOST="}));
+  process.wait();
+  EXPECT_NE(process.errors.find("2 of 3 endpoints are ready; not used: pattern3-vllm-abc-1"), std::string::npos) << process.errors;
+  EXPECT_NE(process.errors.find("2 replicas through kubectl proxy: pattern3-vllm-abc-0, pattern3-vllm-abc-2"), std::string::npos) << process.errors;
+  const auto asked = cluster.asked();
+  EXPECT_NE(std::find(asked.begin(), asked.end(), "GET /api/v1/namespaces/" + space + "/pods/pattern3-vllm-abc-2:8000/proxy/metrics"), asked.end());
+  Process none({"run", "unique", "--target", cluster.url(), "--replicas", "kube:" + space + "/service/nothing", "--num-prompts", "1", "--store", folder_.file("runs.db")}, ".",
+               environment(cluster, {"KUBERNETES_SERVICE_HOST="}));
+  EXPECT_EQ(none.wait(), 2) << none.errors;
+  EXPECT_NE(none.errors.find("Service nothing in namespace " + space + " has no endpoints"), std::string::npos) << none.errors;
+}
+
+TEST_F(DeployCheckTest, LintReadsTheClustersDefinitions) {
+  auto live = LiveState::of(3, Variant::kPlain);
+  auto& definition = live.lists["customresourcedefinitions.json"][0];
+  definition["spec"] = Json::parse(R"({"group":"inference.networking.k8s.io","names":{"kind":"InferencePool"},"versions":[{"name":"v1","served":true,"schema":{"openAPIV3Schema":{"type":"object",
+    "properties":{"apiVersion":{"type":"string"},"kind":{"type":"string"},"metadata":{"type":"object"},"spec":{"type":"object","required":["ourOwnField"],"x-kubernetes-preserve-unknown-fields":true}}}}}]})");
+  Json other = definition;
+  other["metadata"]["name"] = "widgets.example.com";
+  live.lists["customresourcedefinitions.json"].push_back(other);
+  FakeCluster cluster(std::move(live));
+  Process render({"deploy", "render", "--pattern", "3", "--variant", "plain", "--out", folder_.file("bundle")});
+  ASSERT_EQ(render.wait(), 0) << render.errors;
+  const std::string pool = folder_.file("bundle/inferencepool.yaml");
+  Process without({"deploy", "lint", pool});
+  EXPECT_EQ(without.wait(), 0) << without.output;
+  Process with({"deploy", "lint", pool, "--crds", "cluster"}, ".", environment(cluster));
+  EXPECT_EQ(with.wait(), 3) << with.output << with.errors;
+  EXPECT_NE(with.output.find("ourOwnField"), std::string::npos) << with.output;
+  for (const auto& path : cluster.asked()) EXPECT_EQ(path.find("widgets"), std::string::npos) << path;
+  Process none({"deploy", "lint", folder_.file("bundle/vllm.yaml"), "--crds", "cluster"}, ".", environment(cluster));
+  EXPECT_EQ(none.wait(), 2) << none.output;
+  EXPECT_NE(none.errors.find("has no definition for any kind of these manifests"), std::string::npos) << none.errors;
+  Process nowhere({"deploy", "lint", pool, "--crds", "cluster", "--context", "nowhere"}, ".", environment(cluster));
+  EXPECT_EQ(nowhere.wait(), 6) << nowhere.errors;
+  Process lone({"deploy", "lint", pool, "--context", "nowhere"});
+  EXPECT_EQ(lone.wait(), 2) << lone.errors;
 }
 
 TEST(DeployCheckOptions, MistakesAreAllNamed) {

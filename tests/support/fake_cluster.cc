@@ -35,6 +35,23 @@ void refuse(core::net::HttpExchange& exchange, int status, const std::string& re
   respond(exchange, status, {{"kind", "Status"}, {"apiVersion", "v1"}, {"metadata", Json::object()}, {"status", "Failure"}, {"message", message}, {"reason", reason}, {"code", status}});
 }
 
+/// labelSelector of a query, as equalities: what kubectl's -l becomes here.
+deploy::Labels selector_of(const std::string& target) {
+  const auto at = target.find("labelSelector=");
+  if (at == std::string::npos) return {};
+  std::string text;
+  for (std::size_t i = at + 14; i < target.size() && target[i] != '&'; ++i) {
+    if (target[i] != '%') text += target[i];
+    else text += static_cast<char>(std::stoi(target.substr(i + 1, 2), nullptr, 16)), i += 2;
+  }
+  return deploy::labels_in(text);
+}
+
+bool has_labels(const Json& item, const deploy::Labels& wanted) {
+  const Json labels = item.at("metadata").value("labels", Json::object());
+  return std::all_of(wanted.begin(), wanted.end(), [&](const auto& pair) { return labels.value(pair.first, "") == pair.second; });
+}
+
 }  // namespace
 
 FakeCluster::FakeCluster(LiveState state) : state_(std::move(state)) {
@@ -137,6 +154,7 @@ void FakeCluster::serve_api(core::net::HttpExchange& exchange) {
       const auto& metadata = item.at("metadata");
       if (resource.namespaced && metadata.value("namespace", "") != name_space) continue;
       if (!name.empty() && metadata.at("name") == name) return respond(exchange, 200, item);
+      if (!has_labels(item, selector_of(exchange.request().target))) continue;
       items.push_back(item);
     }
     if (!name.empty()) return refuse(exchange, 404, "NotFound", plural + " \"" + name + "\" not found");
