@@ -3,7 +3,9 @@
 
 build_packages="g++ cmake ninja-build pkg-config ccache libcurl4-openssl-dev libuv1-dev nlohmann-json3-dev
   libcli11-dev libsqlite3-dev libsimdjson-dev libyaml-cpp-dev libxxhash-dev libfmt-dev libexpected-dev libboost-dev libre2-dev"
-test_packages="libgtest-dev libvalijson-dev"
+# dpkg-shlibdeps: the Debian package's dependencies.
+package_packages="dpkg-dev"
+test_packages="libgtest-dev libvalijson-dev $package_packages"
 # Tests run kubectl against a server of their own; whichever is there will do.
 command -v kubectl >/dev/null || test_packages="$test_packages kubernetes-client"
 
@@ -46,7 +48,10 @@ build() {
   mkdir -p "$folder"
   if [ ! -f "$folder/build.ninja" ]; then
     say "configuring $folder"
-    cmake --preset "$preset" >"$log" 2>&1 || { tail -n 30 "$log" >&2; die "cmake failed" "the whole log is $log"; }
+    # For a package: without tests, so without the Debian packages that they need.
+    local options=()
+    [ "$folder" != build-package ] || options=(-B "$folder" -DBUILD_TESTING=OFF)
+    cmake --preset "$preset" "${options[@]}" >"$log" 2>&1 || { tail -n 30 "$log" >&2; die "cmake failed" "the whole log is $log"; }
   fi
   if ! cmake --build "$folder" -j "$(nproc)" --target "$@" -- -n 2>/dev/null | grep -q 'no work to do'; then
     say "building $folder (a few minutes the first time)"
