@@ -3,8 +3,8 @@
 
 build_packages="g++ cmake ninja-build pkg-config ccache libcurl4-openssl-dev libuv1-dev nlohmann-json3-dev
   libcli11-dev libsqlite3-dev libsimdjson-dev libyaml-cpp-dev libxxhash-dev libfmt-dev libexpected-dev libboost-dev libre2-dev"
-# dpkg-shlibdeps: the Debian package's dependencies.
-package_packages="dpkg-dev"
+# For the Debian package's dependencies: dpkg-shlibdeps, which CPack starts after asking file(1) what is a binary.
+package_packages="dpkg-dev file"
 test_packages="libgtest-dev libvalijson-dev $package_packages"
 # Tests run kubectl against a server of their own; whichever is there will do.
 command -v kubectl >/dev/null || test_packages="$test_packages kubernetes-client"
