@@ -1,13 +1,16 @@
 // The deploy verbs as a user meets them: exit codes, standard input, formats, what is refused.
 #include <gtest/gtest.h>
+#include <re2/re2.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string>
 
 #include "bench/cli/manifest_files.h"
+#include "bench/shell/exchange.h"
 #include "deploy/bundle.h"
 #include "tests/support/process.h"
 
@@ -94,6 +97,54 @@ TEST(DeployTest, TheLoadsArgumentsAreThisBinarysOptions) {
       EXPECT_EQ(plan.wait(), 0) << plan.errors;
     }
     EXPECT_EQ(loads, 2U) << variant;
+  }
+}
+
+std::string url_of(const Process& process) {
+  const auto at = process.errors.find("http://");
+  return process.errors.substr(at, process.errors.find_first_of("; \n", at) - at);
+}
+
+std::string page_of(core::net::Loop& loop, core::net::HttpClient& client, const std::string& url) {
+  const auto answer = bench::exchange(loop, client, "GET", url, {}, std::chrono::seconds(20));
+  return answer ? answer->body : answer.error().message;
+}
+
+TEST(DeployTest, MetricsInManifestsAreExportedByTheBinary) {
+  Process replica({"replica"});
+  ASSERT_TRUE(replica.wait_for_errors("listens on http://"));
+  Process router({"router", "--endpoint", "a=" + url_of(replica).substr(7)});
+  ASSERT_TRUE(router.wait_for_errors("listens on http://"));
+  core::net::Loop loop;
+  auto client = core::net::HttpClient::create(loop, {});
+  ASSERT_TRUE(client);
+  const auto models = bench::exchange(loop, **client, "GET", url_of(router) + "/v1/models", {}, std::chrono::seconds(20));
+  ASSERT_TRUE(models && models->status == 200);
+  const std::string model = nlohmann::json::parse(models->body).at("data").at(0).at("id");
+  const auto sent = bench::exchange(loop, **client, "POST", url_of(router) + "/v1/completions", {"Content-Type: application/json"}, std::chrono::seconds(60),
+                                    nlohmann::json{{"model", model}, {"prompt", "hello"}, {"max_tokens", 4}}.dump());
+  ASSERT_TRUE(sent && sent->status == 200);
+  const std::string pages = page_of(loop, **client, url_of(replica) + "/metrics") + page_of(loop, **client, url_of(router) + "/router/metrics");
+
+  const ScratchFolder folder;
+  std::set<std::string> named;
+  for (const char* variant : {"plain", "istio-kserve", "gke"}) {
+    for (const char* pin : {"early-2026", "current"}) {
+      const std::string out = folder.file(std::string(variant) + pin);
+      Process render({"deploy", "render", "--variant", variant, "--pin", pin, "--out", out}, folder.path());
+      ASSERT_EQ(render.wait(), 0) << render.errors;
+      const auto files = bench::cli::read_manifest_files({out});
+      ASSERT_TRUE(files);
+      for (const auto& file : *files) {
+        re2::StringPiece left(file.text);
+        for (std::string name; RE2::FindAndConsume(&left, "((?:vllm:|gatebench_)[a-z0-9_]+)", &name);) named.insert(name);
+      }
+    }
+  }
+  EXPECT_GE(named.size(), 10U);
+  for (const auto& name : named) {
+    const bool sample = pages.find("\n" + name + "{") != std::string::npos || pages.find("\n" + name + " ") != std::string::npos;
+    EXPECT_TRUE(sample) << name << " is in a manifest, and on no page of replica or router";
   }
 }
 
