@@ -43,16 +43,30 @@ std::string remedy_for_route(const Node& condition) {
   return "kubectl describe httproute says more";
 }
 
+/// Entries of a status's parents that are about our Gateway; of all Gateways where none is. The one that the API server puts
+/// into a new InferencePool (kind Status, name default) is nobody's.
+std::vector<const Node*> parents_of(const Object& object, const std::string& gateway) {
+  std::vector<const Node*> ours, all;
+  for (const auto& parent : object.root().path({"status", "parents"}).items) {
+    const Node& ref = parent["parentRef"];
+    if (ref["kind"].str() == "Status" && ref["name"].str() == "default") continue;
+    all.push_back(&parent);
+    if (ref["name"].str() == gateway) ours.push_back(&parent);
+  }
+  return ours.empty() ? all : ours;
+}
+
 void judge_parents(const CheckContext& context, const Object& route, Judgement& judge) {
-  const auto& parents = route.root().path({"status", "parents"}).items;
+  const auto parents = parents_of(route, context.want.names().gateway);
   if (parents.empty()) return judge.failed(route.title(), "no Gateway has taken it: its status has no parents", "one parent, " + context.want.names().gateway, "its parentRef must name the Gateway, with its namespace when that is another one");
   bool good = true;
-  for (const auto& parent : parents) {
-    const std::string of = "parent " + std::string(parent.path({"parentRef", "name"}).str());
+  for (const Node* parent : parents) {
+    const Node& conditions = (*parent)["conditions"];
+    const std::string of = "parent " + std::string(parent->path({"parentRef", "name"}).str());
     for (const auto type : {"Accepted", "ResolvedRefs"}) {
-      good = judge_condition(route, parent["conditions"], type, of, judge, remedy_for_route(condition_of(parent["conditions"], type))) && good;
+      good = judge_condition(route, conditions, type, of, judge, remedy_for_route(condition_of(conditions, type))) && good;
     }
-    if (context.want.variant() == Variant::kGke) good = judge_condition(route, parent["conditions"], "Reconciled", of, judge, "the load balancer could not be programmed: kubectl describe httproute says why") && good;
+    if (context.want.variant() == Variant::kGke) good = judge_condition(route, conditions, "Reconciled", of, judge, "the load balancer could not be programmed: kubectl describe httproute says why") && good;
   }
   if (good) judge.passed(route.title(), "accepted by " + number(static_cast<std::int64_t>(parents.size())) + (parents.size() == 1 ? " parent" : " parents"));
 }
@@ -190,12 +204,13 @@ void check_pool(const CheckContext& context, Judgement& judge) {
   }
   const auto picker = pool->spec().path({"endpointPickerRef", "name"}).str();
   if (picker != context.want.names().picker_service) judge.failed(pool->title(), picker.empty() ? "names no endpoint picker" : "names endpoint picker " + std::string(picker), context.want.names().picker_service, "set spec.endpointPickerRef");
-  const auto& parents = pool->root().path({"status", "parents"}).items;
-  if (parents.empty()) judge.failed(pool->title(), "no Gateway uses it: its status has no parents", "one parent", "no accepted route leads to it, or the Gateway's controller knows no InferencePool (Istio before 1.27, a global GKE class)");
-  for (const auto& parent : parents) {
-    const std::string of = "parent " + std::string(parent.path({"parentRef", "name"}).str());
-    judge_condition(*pool, parent["conditions"], "Accepted", of, judge, "the route that leads to it must be accepted first (C7)");
-    judge_condition(*pool, parent["conditions"], "ResolvedRefs", of, judge, "endpointPickerRef must name a Service that exists, with its port 9002");
+  const auto parents = parents_of(*pool, context.want.names().gateway);
+  if (parents.empty()) judge.failed(pool->title(), "no Gateway uses it: its status names no parent", "one parent", "no accepted route leads to it, or the Gateway's controller knows no InferencePool (Istio before 1.27, a global GKE class)");
+  for (const Node* parent : parents) {
+    const Node& conditions = (*parent)["conditions"];
+    const std::string of = "parent " + std::string(parent->path({"parentRef", "name"}).str());
+    judge_condition(*pool, conditions, "Accepted", of, judge, "the route that leads to it must be accepted first (C7)");
+    judge_condition(*pool, conditions, "ResolvedRefs", of, judge, "endpointPickerRef must name a Service that exists, with its port 9002");
   }
   judge_backends_of(context, *pool, judge);
   if (context.want.variant() == Variant::kGke) judge_gke_policies(context, judge);

@@ -55,6 +55,19 @@ TEST(LiveState, PodsThatEndAreNoReplicas) {
   EXPECT_EQ(live.check().worst(), CheckState::kPassed);
 }
 
+TEST(LiveState, ParentsOfOthersAreNotJudged) {
+  auto live = LiveState::of(3, deploy::Variant::kPlain);
+  const Json foreign = Json::parse(R"({"parentRef":{"kind":"Gateway","name":"of-another-team"},"conditions":[{"type":"Accepted","status":"False","reason":"NotAllowedByListeners"}]})");
+  const Json made_by_the_api_server = Json::parse(R"({"parentRef":{"kind":"Status","name":"default"},"conditions":[{"type":"Accepted","status":"Unknown","reason":"Pending","message":"Waiting for controller"}]})");
+  auto& pool = live.object("inferencepools.json", live.want().names().pool);
+  for (const auto& one : {foreign, made_by_the_api_server}) pool["status"]["parents"].push_back(one);
+  live.object("httproutes.json", live.want().names().route)["status"]["parents"].push_back(foreign);
+  EXPECT_EQ(live.check().worst(), CheckState::kPassed) << deploy::render_check_text(live.check(), live.want(), {});
+  pool["status"]["parents"] = Json::array({made_by_the_api_server});
+  const auto text = deploy::render_check_text(live.check(), live.want(), {});
+  EXPECT_NE(text.find("no Gateway uses it: its status names no parent"), std::string::npos) << text;
+}
+
 TEST(LiveState, AnAutoscalerMayDecideTheReplicas) {
   auto values = deploy::default_values({3, deploy::Variant::kPlain, deploy::Pin::kCurrent});
   values.set("hpa.enabled", "true");
