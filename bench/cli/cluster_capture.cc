@@ -16,7 +16,7 @@ namespace {
 using core::ErrorCode;
 using deploy::AbsenceReason;
 
-constexpr core::Duration kExchangeTimeout = std::chrono::seconds(60);
+constexpr core::Duration kGetTimeout = std::chrono::seconds(10), kPostTimeout = std::chrono::seconds(60);
 constexpr core::Duration kPortForwardTimeout = std::chrono::seconds(15);
 // vLLM counts a request after its last token is on the way: a page read at once may lack it.
 constexpr auto kSettle = std::chrono::milliseconds(1000);
@@ -41,13 +41,13 @@ core::Result<Answer> ask(std::string_view method, const std::string& url, const 
   options.insecure_tls = insecure;
   auto client = core::net::HttpClient::create(loop, options);
   if (!client) return client.error();
-  return exchange(loop, **client, method, url, headers, kExchangeTimeout, body);
+  return exchange(loop, **client, method, url, headers, method == "GET" ? kGetTimeout : kPostTimeout, body);
 }
 
 }  // namespace
 
 ClusterCapture::ClusterCapture(const deploy::Expectation& want, CaptureOptions options, const std::atomic<bool>& interrupted, std::function<void(std::string)> progress)
-    : want_(want), options_(std::move(options)), kubectl_(options_.context, options_.kubectl), interrupted_(interrupted), progress_(std::move(progress)) {}
+    : want_(want), options_(std::move(options)), kubectl_(options_.context, &interrupted, options_.kubectl), interrupted_(interrupted), progress_(std::move(progress)) {}
 
 core::Status ClusterCapture::stopped() const {
   if (interrupted_.load()) return core::fail(ErrorCode::kCancelled, "interrupted");
@@ -102,6 +102,7 @@ core::Status ClusterCapture::read_metrics(const std::vector<deploy::MetricsSourc
       files_.push_back({file, std::move(*page)});
       continue;
     }
+    if (page.error().code == ErrorCode::kCancelled) return page.error();
     absences_.push_back({file, absence_reason(page.error()), last_line(page.error().message)});
   }
   return {};
@@ -132,8 +133,8 @@ core::Status ClusterCapture::send_requests(const std::string& url) {
       request.error = answer.error().message;
     }
     requests.push_back(std::move(request));
-    // When nothing answers, six more timeouts say no more than one does.
-    if (!answer && planned.name == "models" && requests.front().status == 0) break;
+    // When nothing answers, more timeouts say no more than two do.
+    if (const auto n = requests.size(); n >= 2 && requests[n - 1].status == 0 && requests[n - 2].status == 0) break;
   }
   files_.push_back({std::string(deploy::kRequestsFile), deploy::requests_file(requests)});
   return {};

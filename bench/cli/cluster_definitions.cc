@@ -35,7 +35,7 @@ core::Result<std::vector<deploy::Document>> read_cluster_definitions(const Kubec
   if (arguments.size() == 2) return core::fail(core::ErrorCode::kInvalid, "--crds cluster: the cluster has no definition for any kind of these manifests", "install the definitions first, or leave --crds out: gatebench knows the published ones in part");
   arguments.insert(arguments.end(), {"-o", "json"});
   const auto text = kubectl.read(arguments);
-  if (!text) return core::fail(core::ErrorCode::kUnreachable, "kubectl get customresourcedefinitions: " + text.error().message, "try again");
+  if (!text) return text.error().code == core::ErrorCode::kProtocol ? core::fail(core::ErrorCode::kUnreachable, "kubectl get customresourcedefinitions: " + text.error().message, "try again") : text.error();
   auto document = deploy::parse_json_document(*text, "(cluster)");
   if (!document) return document.error();
   std::vector<deploy::Document> out;

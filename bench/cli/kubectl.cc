@@ -46,8 +46,8 @@ core::Result<std::string> Kubectl::read(const std::vector<std::string>& argument
   all.emplace_back(kRequestTimeout);
   auto child = start(all);
   if (!child) return child.error();
-  auto answer = child->read_all(kTimeout, kMaxBytes);
-  if (answer) return answer;
+  auto answer = child->read_all(kTimeout, kMaxBytes, interrupted_);
+  if (answer || answer.error().code == ErrorCode::kCancelled) return answer;
   const core::Error& error = answer.error();
   const std::string line = last_line(error.message);
   if (error.code == ErrorCode::kUnsupported) return core::fail(ErrorCode::kInvalid, "kubectl was not found", "install kubectl, or give files that it wrote elsewhere");

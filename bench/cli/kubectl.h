@@ -2,6 +2,7 @@
 // It must never change a cluster: get, get --raw and port-forward are all that is asked of it.
 #pragma once
 
+#include <atomic>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,17 +15,19 @@ namespace bench::cli {
 
 class Kubectl {
  public:
-  /// An empty context: kubectl's current one.
-  explicit Kubectl(std::string context, std::string program = "kubectl") : context_(std::move(context)), program_(std::move(program)) {}
+  /// An empty context: kubectl's current one. `interrupted`: ends a call that waits.
+  explicit Kubectl(std::string context, const std::atomic<bool>* interrupted = nullptr, std::string program = "kubectl")
+      : context_(std::move(context)), program_(std::move(program)), interrupted_(interrupted) {}
 
   /// kubectl's stdout, at most 64 MB. kInvalid when there is no kubectl or no such context; kUnreachable when no API server
-  /// answers or the login is refused; kProtocol with kubectl's last line for anything else.
+  /// answers or the login is refused; kCancelled; kProtocol with kubectl's last line for anything else.
   [[nodiscard]] core::Result<std::string> read(const std::vector<std::string>& arguments) const;
   /// A child that goes on, such as a port-forward.
   [[nodiscard]] core::Result<core::net::ChildProcess> start(const std::vector<std::string>& arguments) const;
 
  private:
   std::string context_, program_;
+  const std::atomic<bool>* interrupted_;
 };
 
 /// What a kProtocol error of read() says about what was asked for.

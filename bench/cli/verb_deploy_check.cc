@@ -85,7 +85,11 @@ class DeployCheckVerb final : public Verb {
     }
     if (requests_ && (*requests_ < 1 || *requests_ > 100)) complain(fmt::format("--requests {} is outside 1 to 100; a load is what gatebench run is for", *requests_));
     if (no_requests_ && requests_) complain("--requests and --no-requests exclude each other");
-    if (!target_.empty() && target_.rfind("http://", 0) != 0 && target_.rfind("https://", 0) != 0) complain(fmt::format("--target {} is no URL: it starts with http:// or https://", target_));
+    if (!target_.empty() && target_.rfind("http://", 0) != 0 && target_.rfind("https://", 0) != 0) complain("--target is no URL: it starts with http:// or https://");
+    // What is asked is shown and saved.
+    if (target_.find('@') != std::string::npos) complain("--target holds credentials; a gateway's key is taken from OPENAI_API_KEY");
+    const bool name = name_space_.size() <= 63 && name_space_.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-") == std::string::npos;
+    if (!name_space_.empty() && (!name || name_space_.front() == '-')) complain(fmt::format("--namespace {} is no namespace's name: a-z, 0-9 and '-', at most 63", name_space_));
     while (!target_.empty() && target_.back() == '/') target_.pop_back();
     if (!token_variable_.empty()) {
       auto token = token_of_variable(token_variable_);

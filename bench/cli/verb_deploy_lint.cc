@@ -46,7 +46,7 @@ class DeployLintVerb final : public Verb {
     if (!files) return report_error(invocation, files.error());
     const auto bundle = deploy::read_bundle(*files);
     deploy::SchemaSet crds;
-    if (auto read = read_crds(bundle, crds); !read) return report_error(invocation, read.error());
+    if (auto read = read_crds(bundle, invocation.interrupted, crds); !read) return report_error(invocation, read.error());
     if (!crds_.empty()) options.crds = &crds;
     const auto report = deploy::lint(bundle, options);
     invocation.terminal.result(deploy::render_lint(report, format, invocation.terminal.stdout_colour()));
@@ -61,14 +61,14 @@ class DeployLintVerb final : public Verb {
     return exit_code_of(error.code);
   }
 
-  core::Status read_crds(const deploy::Bundle& bundle, deploy::SchemaSet& crds) const {
+  core::Status read_crds(const deploy::Bundle& bundle, const std::atomic<bool>& interrupted, deploy::SchemaSet& crds) const {
     std::vector<std::string> paths = crds_;
     const bool from_cluster = std::erase(paths, "cluster") > 0;
     if (!paths.empty()) {
       if (auto read = read_crd_files(paths, crds); !read) return read;
     }
     if (!from_cluster) return {};
-    auto definitions = read_cluster_definitions(Kubectl(context_), bundle);
+    auto definitions = read_cluster_definitions(Kubectl(context_, &interrupted), bundle);
     if (!definitions) return definitions.error();
     crds.add(std::move(*definitions));
     return {};

@@ -79,12 +79,16 @@ Result<ChildProcess> ChildProcess::run_program(const std::vector<std::string>& c
   return ChildProcess(pid, ends[0], errors_fd);
 }
 
-Result<std::string> ChildProcess::read_all(Duration timeout, std::size_t max_bytes) {
+Result<std::string> ChildProcess::read_all(Duration timeout, std::size_t max_bytes, const std::atomic<bool>* stop) {
   const SteadyClock clock;
   const TimePoint deadline = clock.now() + timeout;
   std::string text;
   for (;;) {
     const auto left = deadline - clock.now();
+    if (stop != nullptr && stop->load()) {
+      terminate();
+      return fail(ErrorCode::kCancelled, "interrupted");
+    }
     if (left <= Duration{0}) {
       terminate();
       return fail(ErrorCode::kTimeout, fmt::format("the program did not end within {} s", timeout / 1s));

@@ -2,6 +2,7 @@
 // a pipe. Used by stack and demo, and for kubectl. Ends only the process it started, by pid.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <string>
 #include <sys/types.h>
@@ -27,7 +28,8 @@ class ChildProcess {
   Result<std::string> wait_ready(Duration timeout);
   /// Everything on the pipe until the child closes it, at most `max_bytes`, and its end: kTimeout; kUnreachable with what
   /// it wrote to stderr when its status is not 0 (kUnsupported when it is 127: there is no such program).
-  Result<std::string> read_all(Duration timeout, std::size_t max_bytes);
+  /// kCancelled, and the program ended, once `stop` is set and a signal arrives.
+  Result<std::string> read_all(Duration timeout, std::size_t max_bytes, const std::atomic<bool>* stop = nullptr);
   /// What the program has written to stderr so far, at most 4 kB.
   [[nodiscard]] std::string errors() const;
   /// SIGTERM, then SIGKILL after `grace`; reaps. Safe to call twice.

@@ -83,9 +83,12 @@ void judge_pod(const CheckContext& context, const Object& pod, Judgement& judge)
   }
 }
 
+/// Evicted pods of the model servers: others' evictions in the namespace are others' matter.
 void judge_strays(const CheckContext& context, Judgement& judge) {
+  const Labels ours = labels_in(context.want.names().server_selector);
   for (const Object* pod : context.state.objects().of_kind("", "Pod")) {
-    if (pod->root().path({"status", "reason"}).str() != "Evicted") continue;
+    if (pod->root().path({"status", "reason"}).str() != "Evicted" || !same_namespace(pod->name_space, context.want.name_space())) continue;
+    if (!selects(ours, labels_of(pod->metadata()["labels"]))) continue;
     judge.failed(pod->title(), "was evicted: " + std::string(pod->root().path({"status", "message"}).str()), "no evictions", "raise the requests that ran out (memory, ephemeral storage: model.cache_size), then delete the pod's record");
   }
 }

@@ -52,6 +52,10 @@ TEST(LiveState, PodsThatEndAreNoReplicas) {
   done["metadata"]["name"] = "done";
   done["status"]["phase"] = "Succeeded";
   live.lists["pods.json"].push_back(done);
+  Json of_others = done;
+  of_others["metadata"] = {{"name", "batch"}, {"namespace", live.want().name_space()}, {"labels", {{"app", "batch"}}}};
+  of_others["status"] = {{"phase", "Failed"}, {"reason", "Evicted"}};
+  live.lists["pods.json"].push_back(of_others);
   EXPECT_EQ(live.check().worst(), CheckState::kPassed);
 }
 

@@ -155,6 +155,27 @@ TEST_F(DeployCheckTest, ClustersThatCannotBeAsked) {
   EXPECT_NE(other.output.find("in namespace other"), std::string::npos) << other.output;
 }
 
+TEST_F(DeployCheckTest, AGatewayThatDoesNotAnswerIsAFailureOfItsOwn) {
+  FakeCluster cluster(LiveState::of(3, Variant::kPlain));
+  Process process(check("plain", {"--target", "http://127.0.0.1:1"}), ".", environment(cluster));
+  EXPECT_EQ(process.wait(), 3) << process.errors;
+  EXPECT_NE(process.output.find("no answer: GET http://127.0.0.1:1/health failed in phase \"connect\""), std::string::npos) << process.output;
+  EXPECT_NE(process.output.find("unknown  K9"), std::string::npos) << process.output;
+  EXPECT_NE(process.output.find("1 failed, 1 unknown"), std::string::npos) << process.output;
+}
+
+TEST_F(DeployCheckTest, ASignalEndsItThoughKubectlHangs) {
+  mkdir(folder_.file("bin").c_str(), 0755);
+  std::ofstream(folder_.file("bin/kubectl")) << "#!/bin/sh\necho $$ > " << folder_.file("pid") << "\necho started >&2\nexec sleep 600\n";
+  chmod(folder_.file("bin/kubectl").c_str(), 0755);
+  Process process(check("plain"), ".", {"PATH=" + folder_.file("bin") + ":/usr/bin:/bin"});
+  for (int tries = 0; tries < 1000 && slurp(folder_.file("pid")).empty(); ++tries) poll(nullptr, 0, 10);
+  const pid_t child = std::stoi(slurp(folder_.file("pid")));
+  process.signal(SIGTERM);
+  EXPECT_EQ(process.wait(std::chrono::seconds(20)), 130) << process.errors;
+  EXPECT_NE(kill(child, 0), 0);
+}
+
 TEST_F(DeployCheckTest, ReplicasAreFoundThroughAServicesSlices) {
   auto live = LiveState::of(3, Variant::kPlain);
   Json slice = live.lists["endpointslices.json"][0];
@@ -219,6 +240,11 @@ TEST(DeployCheckOptions, MistakesAreAllNamed) {
   Process missing({"deploy", "check", "--from", "/nonexistent"});
   EXPECT_EQ(missing.wait(), 2);
   EXPECT_NE(missing.errors.find("--from /nonexistent: No such file or directory"), std::string::npos) << missing.errors;
+  Process secret({"deploy", "check", "--target", "https://me:hush@gateway", "--namespace", "A b"});
+  EXPECT_EQ(secret.wait(), 2);
+  EXPECT_NE(secret.errors.find("--target holds credentials"), std::string::npos) << secret.errors;
+  EXPECT_NE(secret.errors.find("--namespace A b is no namespace's name"), std::string::npos) << secret.errors;
+  EXPECT_EQ(secret.errors.find("hush"), std::string::npos) << secret.errors;
   Process many({"deploy", "check", "--requests", "1000"});
   EXPECT_EQ(many.wait(), 2);
   EXPECT_NE(many.errors.find("is outside 1 to 100"), std::string::npos) << many.errors;
