@@ -65,17 +65,46 @@ void judge_by_rule(const CheckContext& context, const Bundle& bundle, std::strin
   }
 }
 
-/// What the rules on policies need: the policies, the Gateway, one pod of each kind, with the labels that pods really have.
+/// What the rules on policies need: the policies that select pods of ours, the Gateway, one pod of each kind, with the labels that
+/// pods really have. Others' policies in the namespace are others' matter.
 Bundle policy_scene(const CheckContext& context) {
   std::vector<Document> documents;
   const auto take = [&](const Object* object) {
     if (object != nullptr) documents.push_back(*object->document);
   };
-  for (const Object* policy : context.state.objects().of_kind("networking.k8s.io", "NetworkPolicy")) take(policy);
-  take(context.state.objects().find("Gateway", context.want.names().gateway_namespace, context.want.names().gateway));
   const auto servers = server_pods(context), pickers = picker_pods(context);
+  const auto selects_any = [&](const Object& policy, const std::vector<const Object*>& pods) {
+    return std::any_of(pods.begin(), pods.end(), [&](const Object* pod) { return label_selector_selects(policy.spec()["podSelector"], labels_of(pod->metadata()["labels"])); });
+  };
+  for (const Object* policy : context.state.objects().of_kind("networking.k8s.io", "NetworkPolicy")) {
+    if (selects_any(*policy, servers) || selects_any(*policy, pickers)) take(policy);
+  }
+  take(context.state.objects().find("Gateway", context.want.names().gateway_namespace, context.want.names().gateway));
   take(servers.empty() ? nullptr : servers.front());
   take(pickers.empty() ? nullptr : pickers.front());
+  return bundle_of(std::move(documents));
+}
+
+/// Does a patch touch the picker's entry, on our Gateway, for routes of ours or for all of them? On a shared Gateway other
+/// teams have filters of their own.
+bool touches_our_picker(const CheckContext& context, const Object& filter, const Node& patch) {
+  const auto& config = patch.path({"patch", "value", "typed_per_filter_config"}).members;
+  if (std::none_of(config.begin(), config.end(), [](const Member& m) { return m.key.find("ext_proc") != std::string::npos; })) return false;
+  const auto gateway = filter.spec().path({"workloadSelector", "labels", "gateway.networking.k8s.io/gateway-name"}).str();
+  const auto route = patch.path({"match", "routeConfiguration", "vhost", "route", "name"}).str();
+  return (gateway.empty() || gateway == context.want.names().gateway) && (route.empty() || route.rfind(context.want.name_space() + ".", 0) == 0);
+}
+
+/// The filters that may take the picker out, and what the rule on them compares.
+Bundle filter_scene(const CheckContext& context) {
+  std::vector<Document> documents;
+  for (const Object* filter : context.state.objects().of_kind("EnvoyFilter")) {
+    const auto& patches = filter->spec()["configPatches"].items;
+    if (std::any_of(patches.begin(), patches.end(), [&](const Node& patch) { return touches_our_picker(context, *filter, patch); })) documents.push_back(*filter->document);
+  }
+  for (const auto kind : {"Gateway", "HTTPRoute", "LLMInferenceService"}) {
+    for (const Object* object : context.state.objects().of_kind(kind)) documents.push_back(*object->document);
+  }
   return bundle_of(std::move(documents));
 }
 
@@ -117,14 +146,13 @@ void check_children(const CheckContext& context, Judgement& judge) {
 
 void check_envoy_filters(const CheckContext& context, Judgement& judge) {
   if (!judge.captured(context, "EnvoyFilter")) return;
-  judge_by_rule(context, context.state.objects(), "L47", judge);
+  judge_by_rule(context, filter_scene(context), "L47", judge);
   const Object* route = context.state.objects().find("HTTPRoute", context.want.name_space(), context.want.names().route);
   const auto rules_there = route == nullptr ? 0 : static_cast<std::int64_t>(route->spec()["rules"].items.size());
   std::size_t touching = 0;
   for (const Object* filter : context.state.objects().of_kind("EnvoyFilter")) {
     for (const auto& patch : filter->spec()["configPatches"].items) {
-      const auto& config = patch.path({"patch", "value", "typed_per_filter_config"}).members;
-      if (std::none_of(config.begin(), config.end(), [](const Member& m) { return m.key.find("ext_proc") != std::string::npos; })) continue;
+      if (!touches_our_picker(context, *filter, patch)) continue;
       ++touching;
       // <namespace>.<route>.<rule>
       const auto name = patch.path({"match", "routeConfiguration", "vhost", "route", "name"}).str();

@@ -72,6 +72,23 @@ TEST(LiveState, ParentsOfOthersAreNotJudged) {
   EXPECT_NE(text.find("no Gateway uses it: its status names no parent"), std::string::npos) << text;
 }
 
+TEST(LiveState, OthersPoliciesAndFiltersAreOthersMatter) {
+  auto live = LiveState::of(3, deploy::Variant::kIstioKserve);
+  const std::string space = live.want().name_space();
+  live.lists["networkpolicies.json"].push_back(Json::parse(R"({"apiVersion":"networking.k8s.io/v1","kind":"NetworkPolicy","metadata":{"name":"batch","namespace":")" + space +
+                                                           R"("},"spec":{"podSelector":{"matchLabels":{"app":"batch"}},"policyTypes":["Egress"],"egress":[{}]}})"));
+  const auto filter = [](const std::string& gateway, const std::string& route) {
+    return Json::parse(R"({"apiVersion":"networking.istio.io/v1alpha3","kind":"EnvoyFilter","metadata":{"name":"theirs","namespace":"opendatahub"},"spec":{"workloadSelector":{"labels":{"gateway.networking.k8s.io/gateway-name":")" +
+                       gateway + R"("}},"configPatches":[{"applyTo":"HTTP_ROUTE","match":{"routeConfiguration":{"vhost":{"route":{"name":")" + route +
+                       R"("}}}},"patch":{"operation":"MERGE","value":{"typed_per_filter_config":{"envoy.filters.http.ext_proc":{"overrides":{}}}}}}]}})");
+  };
+  live.lists["envoyfilters.json"] = {filter("inference-gateway", "other-team.their-route.0"), filter("another-gateway", space + ".x.0"),
+                                     Json::parse(R"({"apiVersion":"networking.istio.io/v1alpha3","kind":"EnvoyFilter","metadata":{"name":"authn","namespace":"opendatahub"},"spec":{"configPatches":[{"applyTo":"HTTP_FILTER","patch":{"operation":"INSERT_BEFORE","value":{"name":"envoy.filters.http.ext_authz"}}}]}})")};
+  EXPECT_EQ(live.check().worst(), CheckState::kPassed) << deploy::render_check_text(live.check(), live.want(), {});
+  live.lists["envoyfilters.json"] = {filter("inference-gateway", space + "." + live.want().names().route + ".0")};
+  EXPECT_EQ(live.check().worst(), CheckState::kFailed);
+}
+
 TEST(LiveState, AnAutoscalerMayDecideTheReplicas) {
   auto values = deploy::default_values({3, deploy::Variant::kPlain, deploy::Pin::kCurrent});
   values.set("hpa.enabled", "true");
