@@ -17,4 +17,7 @@ namespace deploy {
 [[nodiscard]] std::span<const Rule> network_rules();    ///< L49–L54
 [[nodiscard]] std::span<const Rule> operation_rules();  ///< L55–L68, those on text apart
 
+/// Does the rule on quoting (L05) judge what stands at this path, so that the schema's rule need not?
+[[nodiscard]] bool quoting_rule_judges(const Node& root, std::string_view path);
+
 }  // namespace deploy

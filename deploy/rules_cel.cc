@@ -90,6 +90,15 @@ void judge_route(const Object& route, Findings& findings) {
   }
 }
 
+/// Which of port and portName goes with which portSpecification.
+void judge_health_port(const Object& policy, const Node& check, Findings& findings) {
+  const auto how = check["portSpecification"].str();
+  const bool port = check["port"].exists(), name = check["portName"].exists();
+  if (how == "USE_FIXED_PORT" && (!port || name)) findings.add(policy, check.at, "USE_FIXED_PORT goes with port, and without portName");
+  if (how == "USE_NAMED_PORT" && (port || !name)) findings.add(policy, check.at, "USE_NAMED_PORT goes with portName, and without port");
+  if (how == "USE_SERVING_PORT" && (port || name)) findings.add(policy, check.at, "USE_SERVING_PORT goes without port and portName");
+}
+
 void judge_health(const LintContext& context, const Object& policy, Findings& findings) {
   const Node& config = policy.spec().path({"default", "config"});
   static constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kFields{
@@ -97,6 +106,8 @@ void judge_health(const LintContext& context, const Object& policy, Findings& fi
   for (const auto& [type, field] : kFields) {
     const Node& check = config[field];
     if (check.exists() && config["type"].str() != type) findings.add(policy, check.at, std::string(field) + " under type " + quoted(config["type"].str()));
+    if (!check.exists() && config["type"].str() == type) findings.add(policy, config.at, "type " + std::string(type) + " without " + std::string(field));
+    judge_health_port(policy, check, findings);
     // Newer CRDs require it; older ones take the port alone.
     if (context.options.pin != Pin::kEarly2026 && check["port"].exists() && check["portSpecification"].str() != "USE_FIXED_PORT") findings.add(policy, check.at, "port without portSpecification: USE_FIXED_PORT");
   }

@@ -33,7 +33,7 @@ void judge_fields(const LintContext& context, Findings& findings, bool unknown) 
     const Node& schema = schema_of(context, object, set);
     if (!schema.exists()) continue;
     for (const auto& problem : set->validate(object.root(), schema)) {
-      if (problem.unknown_field != unknown) continue;
+      if (problem.unknown_field != unknown || (problem.unquoted && quoting_rule_judges(object.root(), problem.path))) continue;
       findings.add(object, problem.at, problem.message);
       for (const auto& field : kMisplaced) {
         if (unknown && field.kind == object.kind && field.path == problem.path) findings.last().fix = "write it in " + std::string(field.where);

@@ -181,6 +181,17 @@ constexpr std::array kRules{
 
 }  // namespace
 
+bool quoting_rule_judges(const Node& root, std::string_view path) {
+  const std::string padded = "." + std::string(path);
+  // Keys of such maps hold dots themselves, so a map anywhere above will do.
+  const bool in_map = std::any_of(kStringMaps.begin(), kStringMaps.end(), [&](std::string_view map) { return padded.find("." + std::string(map) + ".") != std::string::npos; });
+  if (in_map || path == "metadata.name" || (root["kind"].str() == "ConfigMap" && path.rfind("data.", 0) == 0)) return true;
+  const std::string last = padded.substr(padded.rfind('.') + 1), name = last.substr(0, last.find('['));
+  if (std::find(kStrings.begin(), kStrings.end(), name) != kStrings.end() || name == "args" || name == "command") return true;
+  const auto env = padded.rfind(".env[");
+  return name == "value" && env != std::string::npos && padded.find('.', env + 1) == padded.rfind('.');
+}
+
 std::span<const Rule> yaml_rules() { return kRules; }
 
 }  // namespace deploy

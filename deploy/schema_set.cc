@@ -27,8 +27,12 @@ class Validator {
   void check(const Node& value, const Node& given, const std::string& path, int depth, bool strict) {
     const Node& schema = resolved(given);
     if (!schema.is_map() || depth > kMostDepth || out_.size() >= kMostProblems) return;
-    if (value.kind == NodeKind::kNull) return;  // the API server drops nulls, or defaults them
-    if (!kind_fits(value, schema)) return problem(value.at, path, "is " + std::string(word_for(value.kind)) + ", not " + std::string(article(schema)));
+    if (value.kind == NodeKind::kNull) return;  // the API server drops a field's null, or defaults it; of items see check_list
+    if (!kind_fits(value, schema)) {
+      problem(value.at, path, (path.empty() ? "" : path + " ") + "is " + std::string(word_for(value.kind)) + ", not " + std::string(article(schema)));
+      if (!out_.empty()) out_.back().unquoted = value.is_scalar() && schema["type"].str() == "string";
+      return;
+    }
     if (value.is_map()) check_map(value, schema, path, depth, strict);
     if (value.is_list()) check_list(value, schema, path, depth, strict);
     if (value.is_scalar()) check_scalar(value, schema, path);
@@ -58,8 +62,9 @@ class Validator {
 
   static bool kind_fits(const Node& value, const Node& schema) {
     const auto type = schema["type"].str();
-    // Unquoted scalars where strings belong are L05's.
-    if (schema["x-kubernetes-int-or-string"].is_true() || type == "string") return value.is_scalar();
+    // A float is left to the anyOf that CRDs have here: core's quantities may be one.
+    if (schema["x-kubernetes-int-or-string"].is_true()) return value.is_scalar() && value.kind != NodeKind::kBool;
+    if (type == "string") return value.is_string();
     if (type == "object") return value.is_map();
     if (type == "array") return value.is_list();
     if (type == "integer") return value.kind == NodeKind::kInteger;
@@ -85,9 +90,13 @@ class Validator {
       }
     }
     for (const auto& required : schema["required"].items) {
-      if (!value[required.str()].exists()) problem(value.at, path, (path.empty() ? std::string("the object") : path) + " has no " + std::string(required.str()));
+      const Node& there = value[required.str()];
+      const bool null_fits = resolved(properties[required.str()])["nullable"].is_true();
+      if (!there.exists() || (there.kind == NodeKind::kNull && !null_fits)) problem(value.at, path, (path.empty() ? std::string("the object") : path) + " has no " + std::string(required.str()));
     }
-    const auto size = static_cast<std::int64_t>(value.members.size());
+    // What is unknown is dropped before anything is counted.
+    const auto counts = [&](const Member& member) { return open || properties[member.key].exists() || additional.is_map(); };
+    const auto size = static_cast<std::int64_t>(std::count_if(value.members.begin(), value.members.end(), counts));
     if (schema["minProperties"].integer() && size < *schema["minProperties"].integer()) problem(value.at, path, "has fewer than " + std::string(schema["minProperties"].str()) + " fields");
     if (schema["maxProperties"].integer() && size > *schema["maxProperties"].integer()) problem(value.at, path, "has more than " + std::string(schema["maxProperties"].str()) + " fields");
   }
@@ -96,7 +105,14 @@ class Validator {
     const auto size = static_cast<std::int64_t>(value.items.size());
     if (schema["minItems"].integer() && size < *schema["minItems"].integer()) problem(value.at, path, path + " has " + std::to_string(size) + " items, at least " + std::string(schema["minItems"].str()) + " are needed");
     if (schema["maxItems"].integer() && size > *schema["maxItems"].integer()) problem(value.at, path, path + " has " + std::to_string(size) + " items, at most " + std::string(schema["maxItems"].str()) + " are allowed");
-    for (std::size_t i = 0; i < value.items.size(); ++i) check(value.items[i], schema["items"], path + "[" + std::to_string(i) + "]", depth + 1, strict);
+    for (std::size_t i = 0; i < value.items.size(); ++i) {
+      const Node& item = value.items[i];
+      const std::string below = path + "[" + std::to_string(i) + "]";
+      const Node& items = resolved(schema["items"]);
+      // Nobody drops an item, so its null stays.
+      if (item.kind == NodeKind::kNull && items["type"].exists() && !items["nullable"].is_true()) problem(item.at, below, below + " is null, not " + std::string(article(items)));
+      else check(item, items, below, depth + 1, strict);
+    }
     check_keys(value, schema, path);
   }
 
@@ -125,10 +141,13 @@ class Validator {
       if (least && (*number < *least || (schema["exclusiveMinimum"].is_true() && *number == *least))) problem(value.at, path, path + " is " + value.text + ", at least " + std::string(schema["minimum"].str()) + " is needed");
       if (most && (*number > *most || (schema["exclusiveMaximum"].is_true() && *number == *most))) problem(value.at, path, path + " is " + value.text + ", at most " + std::string(schema["maximum"].str()) + " is allowed");
     }
-    if (schema["type"].str() != "string") return;
+    if (!value.is_string()) return;
     const auto length = static_cast<std::int64_t>(value.text.size());
     if (schema["minLength"].integer() && length < *schema["minLength"].integer()) problem(value.at, path, path + " is too short");
     if (schema["maxLength"].integer() && length > *schema["maxLength"].integer()) problem(value.at, path, path + " is longer than " + std::string(schema["maxLength"].str()) + " characters");
+    // Go's durations and the API server's longer words for units; the format says no more than that.
+    static const std::string kDuration = R"(^([-+]?0|[-+]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)\s*[A-Za-zµμ]+\s*)+)$)";
+    if (schema["format"].str() == "duration" && !matches(kDuration, value.text)) problem(value.at, path, path + " is \"" + value.text.substr(0, 60) + "\", which is no duration such as 30s");
     if (schema["pattern"].is_string() && !matches(schema["pattern"].text, value.text)) {
       problem(value.at, path, path + " is \"" + value.text.substr(0, 60) + "\", which does not match " + schema["pattern"].text.substr(0, 80));
     }

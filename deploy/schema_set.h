@@ -20,6 +20,7 @@ struct SchemaProblem {
   std::string path;          ///< "spec.router.scheduler.scorerWeights"
   std::string message;
   bool unknown_field = false;
+  bool unquoted = false;     ///< a scalar of another kind where a string belongs
 };
 
 class SchemaSet {
