@@ -6,11 +6,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "deploy/lint.h"
 #include "deploy/render/values.h"
@@ -197,6 +199,40 @@ TEST(RenderTest, DashboardsAreJsonAndAskForWhatIsExported) {
     ++dashboards;
   }
   EXPECT_EQ(dashboards, 3U);
+}
+
+void collect_ports(const Node& node, std::set<std::int64_t>& ports, std::set<std::string>& headers) {
+  static constexpr std::array<std::string_view, 4> kPorts{"port", "containerPort", "targetPort", "number"};
+  for (const auto& member : node.members) {
+    const bool port = std::find(kPorts.begin(), kPorts.end(), member.key) != kPorts.end();
+    if (port && member.value.integer()) ports.insert(*member.value.integer());
+    if (member.key == "headers" || member.key == "httpHeaders") headers.insert(member.key);
+    collect_ports(member.value, ports, headers);
+  }
+  for (const auto& item : node.items) collect_ports(item, ports, headers);
+}
+
+TEST(RenderTest, PortsAreThoseOfVllmPickerAndCluster) {
+  // vLLM's own, and what `--port=8000` states; the picker's gRPC, health and metrics ports, its flags' defaults; the Gateway's
+  // listener; the API server and the model hub; DNS; istiod.
+  const std::set<std::int64_t> known{8000, 9002, 9003, 9090, 80, 443, 6443, 53, 15012};
+  for (const auto& key : all_keys()) {
+    const Bundle bundle = read_bundle(manifests(rendered(default_values(key))));
+    std::set<std::int64_t> ports, declared;
+    std::set<std::string> headers;
+    for (const auto& object : bundle.objects) collect_ports(object.root(), ports, headers);
+    for (const auto port : ports) EXPECT_EQ(known.count(port), 1U) << port << " in " << title(key);
+    EXPECT_TRUE(headers.empty()) << "a header is named in " << title(key) << ": compare it with the binaries'";
+    for (const auto& pods : bundle.pods) {
+      for (const Node* container : containers_of(*pods.pod_spec)) {
+        for (const auto& port : (*container)["ports"].items) declared.insert(port["containerPort"].integer().value_or(0));
+        const auto said = flag_value(command_words(*container), "--port");
+        EXPECT_EQ(said ? said->text : "8000", "8000") << title(key);
+      }
+    }
+    if (key.variant != Variant::kPlain) continue;  // elsewhere charts and controllers declare them
+    EXPECT_EQ(declared, (std::set<std::int64_t>{8000, 9002, 9003, 9090})) << title(key);
+  }
 }
 
 TEST(RenderTest, TheLoadMayOnlyLook) {
