@@ -1,6 +1,7 @@
 // Saved states: what they may hold, what of them is written, and how hostile ones end.
 #include <gtest/gtest.h>
 
+#include "core/rng.h"
 #include "deploy/live/capture_plan.h"
 #include "deploy/yaml/json.h"
 #include "tests/support/live_state.h"
@@ -137,6 +138,30 @@ TEST(LiveState, StatusesOfTheWrongShapeNeverCrash) {
     }
   }
   EXPECT_GT(tried, 500U);
+}
+
+TEST(LiveState, DamagedFilesNeverCrash) {
+  core::Rng rng(7);
+  std::size_t read = 0;
+  for (const auto variant : {deploy::Variant::kGke, deploy::Variant::kIstioKserve, deploy::Variant::kPlain}) {
+    const auto live = LiveState::of(1, variant);
+    const auto whole = live.files();
+    for (int i = 0; i < 150; ++i) {
+      auto files = whole;
+      auto& text = files[rng.below(files.size())].text;
+      for (std::uint64_t n = 1 + rng.below(3); n > 0 && !text.empty(); --n) {
+        const auto at = rng.below(text.size());
+        // Digits and letters keep most of it JSON, so that the checks see it.
+        text[at] = "0a9\"{}[]:,-\\\n\xff"[rng.below(14)];
+      }
+      const auto state = ClusterState::read(files);
+      if (!state) continue;
+      ++read;
+      (void)deploy::render_check_json(deploy::check_deployment(*state, live.want()), live.want());
+      (void)deploy::base_url(*state, live.want());
+    }
+  }
+  EXPECT_GT(read, 50U);
 }
 
 TEST(LiveState, MetricsPagesAreReadAtRandomCuts) {
