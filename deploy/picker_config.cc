@@ -31,8 +31,8 @@ void add_from_arguments(const PodSet& pods, const Node& container, std::vector<P
   for (std::size_t i = 0; i < args.size(); ++i) {
     for (const auto flag : kTextFlags) {
       const auto word = args[i].str();
-      if (word == flag && i + 1 < args.size()) out.push_back({pods.object, &pods, std::string(args[i + 1].str()), args[i + 1].at, !args[i + 1].plain});
-      else if (word.rfind(std::string(flag) + "=", 0) == 0) out.push_back({pods.object, &pods, std::string(word.substr(flag.size() + 1)), args[i].at, false});
+      if (word == flag && i + 1 < args.size()) out.push_back({pods.object, &pods, "", std::string(args[i + 1].str()), args[i + 1].at, !args[i + 1].plain});
+      else if (word.rfind(std::string(flag) + "=", 0) == 0) out.push_back({pods.object, &pods, "", std::string(word.substr(flag.size() + 1)), args[i].at, false});
     }
   }
 }
@@ -70,16 +70,26 @@ std::vector<PickerConfigText> picker_configs(const Bundle& bundle) {
   for (const auto& object : bundle.objects) {
     if (object.kind == "ConfigMap") {
       for (const auto& member : object.root()["data"].members) {
-        if (member.value.is_string() && is_config(member.value.text)) out.push_back({&object, reader_of(bundle, object), member.value.text, member.value.at, !member.value.plain});
+        if (member.value.is_string() && is_config(member.value.text)) out.push_back({&object, reader_of(bundle, object), member.key, member.value.text, member.value.at, !member.value.plain});
       }
     }
     const Node& inlined = object.spec().path({"router", "scheduler", "config", "inline"});
-    if (object.kind == "LLMInferenceService" && inlined.is_map()) out.push_back({&object, nullptr, to_json_text(inlined), inlined.at, false});
+    if (object.kind == "LLMInferenceService" && inlined.is_map()) out.push_back({&object, nullptr, "", to_json_text(inlined), inlined.at, false});
   }
   for (const auto& pods : bundle.pods) {
     for (const Node* container : containers_of(*pods.pod_spec)) add_from_arguments(pods, *container, out);
   }
   return out;
+}
+
+std::string config_file_of(const Node& pod_spec) {
+  for (const Node* container : containers_of(pod_spec)) {
+    const auto words = command_words(*container);
+    auto file = flag_value(words, "--config-file");
+    if (!file) file = flag_value(words, "--configFile");
+    if (file && !file->text.empty()) return file->text.substr(file->text.rfind('/') + 1);
+  }
+  return {};
 }
 
 PickerImage picker_image(std::string_view image) {

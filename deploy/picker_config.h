@@ -14,11 +14,15 @@ namespace deploy {
 struct PickerConfigText {
   const Object* object = nullptr;   ///< where it is written
   const PodSet* picker = nullptr;   ///< the picker that reads it; null: not known
+  std::string key;                  ///< of the ConfigMap's data; empty elsewhere
   std::string text;
   Position at;                      ///< of the text's first line less one
   bool lines_known = false;         ///< line n of the text is line at.line + n of the file
 };
 [[nodiscard]] std::vector<PickerConfigText> picker_configs(const Bundle& bundle);
+
+/// The file that a picker's container is told to read (--config-file), without its folder; empty: none is named.
+[[nodiscard]] std::string config_file_of(const Node& pod_spec);
 
 /// What an image tag says of the picker that is in it.
 struct PickerImage {

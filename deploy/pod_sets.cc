@@ -158,6 +158,46 @@ void split_shell(std::string_view text, Position at, std::vector<CommandWord>& o
   flush();
 }
 
+/// "$NAME", "${NAME}" and, as Kubernetes writes it, "$(NAME)"; empty: no reference.
+std::string_view referred_variable(std::string_view word) {
+  if (word.size() < 2 || word.front() != '$') return {};
+  word.remove_prefix(1);
+  const bool braces = word.front() == '{' && word.back() == '}', round = word.front() == '(' && word.back() == ')';
+  if (braces || round) word = word.substr(1, word.size() - 2);
+  return word.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") == std::string_view::npos ? word : std::string_view();
+}
+
+/// A word with blanks is a shell's: `bash -c "vllm serve …"`, also where the preset supplies the shell, and again inside of it
+/// (`eval "vllm serve … ${VLLM_ADDITIONAL_ARGS}"`, as KServe's presets have it). Variables may refer to each other: `budget`
+/// bounds what a hostile file can make of that.
+void add_words(const Node& container, CommandWord word, int depth, int& budget, std::vector<CommandWord>& out) {
+  constexpr int kMaxDepth = 4;
+  if (const auto name = referred_variable(word.text); !name.empty() && depth < kMaxDepth && budget > 0) {
+    const Node& value = env_value(container, name);
+    if (value.is_string()) {
+      --budget;
+      std::vector<CommandWord> parts;
+      split_shell(value.text, word.at, parts);
+      for (auto& part : parts) add_words(container, std::move(part), depth + 1, budget, out);
+      return;
+    }
+  }
+  const bool shell = word.text.find_first_of(" \n") != std::string::npos && word.text.find("--") != std::string::npos && word.text.rfind("{", 0) != 0;
+  if (!shell || depth >= kMaxDepth) {
+    out.push_back(std::move(word));
+    return;
+  }
+  std::vector<CommandWord> parts;
+  split_shell(word.text, word.at, parts);
+  for (auto& part : parts) add_words(container, std::move(part), depth + 1, budget, out);
+}
+
+/// vLLM's parser takes underscores in a flag's name for dashes.
+bool same_flag(std::string_view word, std::string_view flag) {
+  return word.size() == flag.size() && word.rfind("--", 0) == 0 &&
+         std::equal(word.begin(), word.end(), flag.begin(), [](char a, char b) { return (a == '_' ? '-' : a) == b; });
+}
+
 }  // namespace
 
 void add_pod_sets(Bundle& bundle) {
@@ -197,16 +237,10 @@ std::vector<const Node*> containers_of(const Node& pod_spec, bool with_init) {
 }
 
 std::vector<CommandWord> command_words(const Node& container) {
-  std::vector<CommandWord> raw;
-  for (const auto key : {"command", "args"}) {
-    for (const auto& item : container[std::string_view(key)].items) raw.push_back({std::string(item.str()), item.at});
-  }
   std::vector<CommandWord> out;
-  for (auto& word : raw) {
-    // A word with blanks is a shell's: `bash -c "vllm serve …"`, also where the preset supplies the shell.
-    const bool shell = word.text.find_first_of(" \n") != std::string::npos && word.text.find("--") != std::string::npos && word.text.rfind("{", 0) != 0;
-    if (shell) split_shell(word.text, word.at, out);
-    else out.push_back(std::move(word));
+  int budget = 100;
+  for (const auto key : {"command", "args"}) {
+    for (const auto& item : container[std::string_view(key)].items) add_words(container, {std::string(item.str()), item.at}, 0, budget, out);
   }
   return out;
 }
@@ -215,11 +249,13 @@ std::optional<CommandWord> flag_value(const std::vector<CommandWord>& words, std
   std::optional<CommandWord> found;
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::string& word = words[i].text;
-    if (word == flag) {
+    const auto equals = word.find('=');
+    if (!same_flag(std::string_view(word).substr(0, equals), flag)) continue;
+    if (equals != std::string::npos) {
+      found = CommandWord{word.substr(equals + 1), words[i].at};
+    } else {
       const bool has_value = i + 1 < words.size() && words[i + 1].text.rfind("--", 0) != 0;
       found = CommandWord{has_value ? words[i + 1].text : "", words[i].at};
-    } else if (word.size() > flag.size() && word.compare(0, flag.size(), flag) == 0 && word[flag.size()] == '=') {
-      found = CommandWord{word.substr(flag.size() + 1), words[i].at};
     }
   }
   return found;

@@ -63,6 +63,12 @@ void arguments_fit_the_preset(const LintContext& context, Findings& findings) {
   }
 }
 
+/// The HTTP filter that a patch matches; "" for patches of something else.
+std::string_view removed_filter(const Node& patch) {
+  if (patch["applyTo"].str() != "HTTP_FILTER") return {};
+  return patch.path({"match", "listener", "filterChain", "filter", "subFilter", "name"}).str();
+}
+
 struct RoutePatch {
   const Object* filter = nullptr;
   const Node* patch = nullptr;
@@ -102,7 +108,19 @@ void judge_route_name(const LintContext& context, const RoutePatch& patch, Findi
   if (name.exists() && !fits) findings.add(*patch.filter, name.at, "route " + quoted(name.str()) + " is none of the bundle's: they are called " + *known.begin() + "0 and on");
 }
 
+/// The filter itself taken away, or another put in its place: what Istio sets per route has nothing to act on then.
+void filter_is_there(const LintContext& context, Findings& findings) {
+  for (const Object* filter : context.bundle.of_kind("EnvoyFilter")) {
+    for (const auto& patch : filter->spec()["configPatches"].items) {
+      const Node& operation = patch.path({"patch", "operation"});
+      const bool takes = operation.str() == "REMOVE" || operation.str() == "REPLACE";
+      if (takes && removed_filter(patch).find("ext_proc") != std::string_view::npos) findings.add(*filter, operation.at, std::string(operation.str()) + " of the ext_proc filter: the picker is never asked");
+    }
+  }
+}
+
 void filters_keep_the_picker(const LintContext& context, Findings& findings) {
+  filter_is_there(context, findings);
   for (const auto& patch : picker_patches(context.bundle)) {
     const auto operation = patch.patch->path({"patch", "operation"});
     if (operation.str() != "MERGE") findings.add(*patch.filter, operation.at, "operation is " + quoted(operation.str()) + ", not MERGE");

@@ -18,8 +18,10 @@ Position place(const PickerConfigText& config, int line) {
 }
 
 /// "@:3:5: what; what to do" as the loader says it, one per line.
-void add_problems(const PickerConfigText& config, const std::string& message, Findings& findings) {
-  for (const auto line : core::split(message, '\n')) {
+/// What only this router lacks is no fault of the file: a warning that the rest was not judged.
+void add_problems(const PickerConfigText& config, const core::Error& error, Findings& findings) {
+  const bool lacking = error.code == core::ErrorCode::kUnsupported;
+  for (const auto line : core::split(error.message, '\n')) {
     std::string_view text = line;
     int number = 0;
     if (text.rfind("@:", 0) == 0) {
@@ -28,7 +30,9 @@ void add_problems(const PickerConfigText& config, const std::string& message, Fi
       const auto third = second == std::string_view::npos ? second : text.find(": ", second + 1);
       text = third == std::string_view::npos ? text : text.substr(third + 2);
     }
-    if (!text.empty()) findings.add(*config.object, place(config, number), "EndpointPickerConfig: " + std::string(text));
+    if (text.empty()) continue;
+    findings.add(*config.object, place(config, number), "EndpointPickerConfig: " + std::string(text) + (lacking ? ": the rest of it was not judged" : ""));
+    if (lacking) findings.last().severity = Severity::kWarning;
   }
 }
 
@@ -50,7 +54,7 @@ void judge_for_image(const PickerConfigText& config, const router::PickerConfig&
 void configs_load(const LintContext& context, Findings& findings) {
   for (const auto& config : picker_configs(context.bundle)) {
     const auto read = router::load_picker_config(config.text, "@");
-    if (!read) add_problems(config, read.error().message, findings);
+    if (!read) add_problems(config, read.error(), findings);
     else if (read->scorers.empty()) findings.add(*config.object, config.at, "EndpointPickerConfig: no profile has a scorer, so every endpoint is as good as any");
     else judge_for_image(config, *read, findings);
   }

@@ -69,7 +69,7 @@ void Judgement::skipped(std::string subject, std::string why) { add(CheckState::
 bool Judgement::captured(const CheckContext& context, std::string_view kind) {
   if (context.state.has(kind)) return true;
   for (const auto& query : resource_queries(context.want)) {
-    if (query.kind != kind) continue;
+    if (query.kind != kind || query.extra) continue;
     const Absence absence = context.state.absence(query.file);
     const std::string subject(kind);
     switch (absence.reason) {

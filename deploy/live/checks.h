@@ -38,6 +38,8 @@ struct PodTrouble {
   std::string observed, remedy;
 };
 [[nodiscard]] PodTrouble trouble_of(const Object& pod);
+/// All its containers run, none has restarted, and some say that they are not ready.
+[[nodiscard]] bool runs_unready(const Object& pod);
 /// "1", "1 to 3"
 [[nodiscard]] std::string replicas_words(const CheckContext& context);
 

@@ -43,22 +43,50 @@ std::string remedy_for_route(const Node& condition) {
   return "kubectl describe httproute says more";
 }
 
-/// Entries of a status's parents that are about our Gateway; of all Gateways where none is. The one that the API server puts
-/// into a new InferencePool (kind Status, name default) is nobody's.
-std::vector<const Node*> parents_of(const Object& object, const std::string& gateway) {
-  std::vector<const Node*> ours, all;
+bool is_ours(const CheckContext& context, const Node& parent) {
+  // Where a controller leaves the namespace out, the name has to do.
+  const Node& ref = parent["parentRef"];
+  return ref["name"].str() == context.want.names().gateway && same_namespace(ref["namespace"].str(), context.want.names().gateway_namespace);
+}
+
+/// Entries of a status's parents about our Gateway. Each controller has an entry of its own, also one that only attaches
+/// policies: those that say Accepted are the Gateway's, unless none does.
+std::vector<const Node*> parents_of(const CheckContext& context, const Object& object) {
+  std::vector<const Node*> ours, accepting;
+  for (const auto& parent : object.root().path({"status", "parents"}).items) {
+    if (!is_ours(context, parent)) continue;
+    ours.push_back(&parent);
+    if (condition_of(parent["conditions"], "Accepted").exists()) accepting.push_back(&parent);
+  }
+  return accepting.empty() ? ours : accepting;
+}
+
+/// "" or the Gateways that took it instead of ours. The entry that the API server puts into a new InferencePool (kind Status,
+/// name default) is nobody's.
+std::string other_parents(const Object& object) {
+  std::string names;
   for (const auto& parent : object.root().path({"status", "parents"}).items) {
     const Node& ref = parent["parentRef"];
     if (ref["kind"].str() == "Status" && ref["name"].str() == "default") continue;
-    all.push_back(&parent);
-    if (ref["name"].str() == gateway) ours.push_back(&parent);
+    names += (names.empty() ? "" : ", ") + std::string(ref["namespace"].exists() ? ref["namespace"].str() : std::string_view(object.name_space)) + "/" + std::string(ref["name"].str());
   }
-  return ours.empty() ? all : ours;
+  return names;
+}
+
+std::string our_gateway(const CheckContext& context) { return context.want.names().gateway_namespace + "/" + context.want.names().gateway; }
+
+/// An object that is about to go still has the status of one that stays.
+bool judge_stays(const Object& object, Judgement& judge) {
+  if (!object.metadata()["deletionTimestamp"].exists()) return true;
+  judge.failed(object.title(), "is being deleted since " + std::string(object.metadata()["deletionTimestamp"].str()), "an object that stays", "apply it again once it is gone; finalizers that hold it: kubectl get -o yaml shows them");
+  return false;
 }
 
 void judge_parents(const CheckContext& context, const Object& route, Judgement& judge) {
-  const auto parents = parents_of(route, context.want.names().gateway);
-  if (parents.empty()) return judge.failed(route.title(), "no Gateway has taken it: its status has no parents", "one parent, " + context.want.names().gateway, "its parentRef must name the Gateway, with its namespace when that is another one");
+  const auto parents = parents_of(context, route);
+  const auto others = other_parents(route);
+  if (parents.empty() && !others.empty()) return judge.failed(route.title(), "its parents are " + others, our_gateway(context), "name the Gateway in its parentRefs, or give the values it was deployed with: -f values.yaml");
+  if (parents.empty()) return judge.failed(route.title(), "no Gateway has taken it: its status has no parents", "one parent, " + our_gateway(context), "its parentRef must name the Gateway, with its namespace when that is another one");
   bool good = true;
   for (const Node* parent : parents) {
     const Node& conditions = (*parent)["conditions"];
@@ -71,15 +99,35 @@ void judge_parents(const CheckContext& context, const Object& route, Judgement& 
   if (good) judge.passed(route.title(), "accepted by " + number(static_cast<std::int64_t>(parents.size())) + (parents.size() == 1 ? " parent" : " parents"));
 }
 
+std::int64_t weight_of(const Node& backend) { return backend["weight"].integer().value_or(1); }
+
+/// What goes to a Service has no picker. KServe's routes have such rules, for paths that no pool serves.
+void judge_other_backend(const CheckContext& context, const Object& route, const Node& backend, bool beside_pool, Judgement& judge) {
+  if (weight_of(backend) == 0 || (!beside_pool && context.want.variant() == Variant::kIstioKserve)) return;
+  const std::string kind(backend["kind"].exists() ? backend["kind"].str() : "Service");
+  const std::string seen = beside_pool ? "shares a rule between the pool and " : "has a rule that leads to ";
+  judge.failed(route.title(), seen + kind + " " + std::string(backend["name"].str()), "InferencePool " + context.want.names().pool + " alone", "take it away: those requests go past the picker");
+}
+
+void judge_pool_backend(const CheckContext& context, const Object& route, const Node& backend, Judgement& judge) {
+  const std::string name(backend["name"].str());
+  if (backend["port"].exists() && context.want.variant() == Variant::kGke) judge.failed(route.title(), "a backendRef to an InferencePool has port " + std::string(backend["port"].str()), "no port", "take it away: GKE refuses it");
+  if (name != context.want.names().pool) judge.failed(route.title(), "routes to InferencePool " + name, context.want.names().pool, "two routes with one rule compete for it; see the backendRefs");
+  else if (weight_of(backend) == 0) judge.failed(route.title(), "gives InferencePool " + name + " weight 0", "a weight above 0", "set weight: 1 in its backendRef: nothing reaches the pool");
+}
+
 void judge_backends(const CheckContext& context, const Object& route, Judgement& judge) {
+  const auto is_pool = [](const Node& backend) { return backend["kind"].str() == "InferencePool"; };
   bool pool = false;
   for (const auto& rule : route.spec()["rules"].items) {
-    for (const auto& backend : rule["backendRefs"].items) {
-      const bool is_pool = backend["kind"].str() == "InferencePool";
-      pool = pool || (is_pool && backend["name"].str() == context.want.names().pool);
-      const bool is_port = is_pool && backend["port"].exists();
-      if (is_port && context.want.variant() == Variant::kGke) judge.failed(route.title(), "a backendRef to an InferencePool has port " + std::string(backend["port"].str()), "no port", "take it away: GKE refuses it");
-      if (is_pool && backend["name"].str() != context.want.names().pool) judge.failed(route.title(), "routes to InferencePool " + std::string(backend["name"].str()), context.want.names().pool, "two routes with one rule compete for it; see the backendRefs");
+    for (const auto& backend : rule["backendRefs"].items) pool = pool || (is_pool(backend) && backend["name"].str() == context.want.names().pool);
+  }
+  for (const auto& rule : route.spec()["rules"].items) {
+    const auto& backends = rule["backendRefs"].items;
+    const bool beside = std::any_of(backends.begin(), backends.end(), is_pool);
+    for (const auto& backend : backends) {
+      if (is_pool(backend)) judge_pool_backend(context, route, backend, judge);
+      else if (pool) judge_other_backend(context, route, backend, beside, judge);
     }
   }
   if (!pool) judge.failed(route.title(), "no rule leads to InferencePool " + context.want.names().pool, "a backendRef of kind InferencePool", "a Service as backend goes past the picker");
@@ -106,6 +154,14 @@ void judge_backends_of(const CheckContext& context, const Object& pool, Judgemen
   } else {
     judge.passed(pool.title(), number(ready) + " ready backends");
   }
+}
+
+void judge_pool_ports(const Object& pool, Judgement& judge) {
+  constexpr std::int64_t kPickerPort = 9002, kServerPort = 8000;
+  const Node& picker = pool.spec().path({"endpointPickerRef", "port", "number"});
+  if (picker.exists() && picker.integer() != kPickerPort) judge.failed(pool.title(), "asks the picker on port " + std::string(picker.str()), "9002, where it answers ext_proc", "set spec.endpointPickerRef.port.number: 9003 is its health, 9090 its metrics");
+  const Node& target = pool.spec()["targetPorts"][std::size_t{0}]["number"];
+  if (target.exists() && target.integer() != kServerPort) judge.failed(pool.title(), "sends to port " + std::string(target.str()) + " of the servers", "8000, where they listen", "set spec.targetPorts[0].number");
 }
 
 /// GKE's health check: without a policy the load balancer asks for "/", which vLLM answers with 404.
@@ -170,14 +226,15 @@ void check_gateway(const CheckContext& context, Judgement& judge) {
   const auto gateway_class = gateway->spec()["gatewayClassName"].str();
   const std::string& wanted_class = context.want.values().text("gateway_class");
   if (gateway_class != wanted_class) judge.failed(gateway->title(), "is of class " + std::string(gateway_class), wanted_class, "a class that supports InferencePool; on GKE one of the two regional ones");
+  if (!judge_stays(*gateway, judge)) return;
   const Node& conditions = gateway->root()["status"]["conditions"];
   const std::string nobody = "no controller has taken it: is there a GatewayClass " + std::string(gateway_class) + ", and does its controller run?";
   const bool accepted = judge_condition(*gateway, conditions, "Accepted", "", judge, nobody);
   const bool programmed = accepted && judge_condition(*gateway, conditions, "Programmed", "", judge, "the load balancer is not there yet, or cannot be made: on GKE, is there a proxy-only subnet in the region?");
   const auto address = gateway->root().path({"status", "addresses"})[std::size_t{0}]["value"].str();
   if (programmed && address.empty()) judge.failed(gateway->title(), "has no address", "an address", "its Service is not of type LoadBalancer, or the cloud gives none: kubectl get svc -n " + space);
-  std::int64_t attached = 0;
-  for (const auto& listener : gateway->root().path({"status", "listeners"}).items) attached += listener["attachedRoutes"].integer().value_or(0);
+  std::int64_t attached = 0;   // one route may be attached to several listeners
+  for (const auto& listener : gateway->root().path({"status", "listeners"}).items) attached = std::max(attached, listener["attachedRoutes"].integer().value_or(0));
   const bool shared = context.want.variant() == Variant::kIstioKserve;
   if (attached == 0) judge.failed(gateway->title(), "no route is attached", "one", "the route's parentRef, or the listener's allowedRoutes, does not fit");
   else if (attached > 1 && !shared) judge.failed(gateway->title(), number(attached) + " routes are attached", "one", "routes of other patterns compete for the same paths: kubectl get httproute -A");
@@ -191,6 +248,7 @@ void check_route(const CheckContext& context, Judgement& judge) {
     judge.failed("HTTPRoute " + context.want.name_space() + "/" + context.want.names().route, found_instead(context, "HTTPRoute"), context.want.names().route, "apply it; KServe makes it for an LLMInferenceService with router.route");
     return;
   }
+  if (!judge_stays(*route, judge)) return;
   judge_parents(context, *route, judge);
   judge_backends(context, *route, judge);
 }
@@ -202,10 +260,14 @@ void check_pool(const CheckContext& context, Judgement& judge) {
     judge.failed("InferencePool " + context.want.name_space() + "/" + context.want.names().pool, found_instead(context, "InferencePool"), context.want.names().pool, "apply it, or give the values it was deployed with: -f values.yaml");
     return;
   }
+  if (!judge_stays(*pool, judge)) return;
+  judge_pool_ports(*pool, judge);
   const auto picker = pool->spec().path({"endpointPickerRef", "name"}).str();
   if (picker != context.want.names().picker_service) judge.failed(pool->title(), picker.empty() ? "names no endpoint picker" : "names endpoint picker " + std::string(picker), context.want.names().picker_service, "set spec.endpointPickerRef");
-  const auto parents = parents_of(*pool, context.want.names().gateway);
-  if (parents.empty()) judge.failed(pool->title(), "no Gateway uses it: its status names no parent", "one parent", "no accepted route leads to it, or the Gateway's controller knows no InferencePool (Istio before 1.27, a global GKE class)");
+  const auto parents = parents_of(context, *pool);
+  const auto others = other_parents(*pool);
+  if (parents.empty() && !others.empty()) judge.failed(pool->title(), "is used by " + others + " alone", our_gateway(context), "no accepted route of that Gateway leads to it (C7)");
+  else if (parents.empty()) judge.failed(pool->title(), "no Gateway uses it: its status names no parent", "one parent", "no accepted route leads to it, or the Gateway's controller knows no InferencePool (Istio before 1.27, a global GKE class)");
   for (const Node* parent : parents) {
     const Node& conditions = (*parent)["conditions"];
     const std::string of = "parent " + std::string(parent->path({"parentRef", "name"}).str());

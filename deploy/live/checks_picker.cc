@@ -79,21 +79,35 @@ std::string expected_weights(const CheckContext& context) {
   return weights_words(v.number("weights.prefix_cache"), v.number("weights.kv_cache"), v.number("weights.queue"));
 }
 
+/// With leader election only the leader is Ready: the others wait for their turn.
+void judge_picker_pod(const Object& pod, bool one_leads, Judgement& judge) {
+  bool elects = false;
+  for (const Node* container : containers_of(pod.spec())) elects = elects || flag_value(command_words(*container), "--ha-enable-leader-election").has_value();
+  auto trouble = trouble_of(pod);
+  if (trouble.observed.empty()) return;
+  if (elects && one_leads && runs_unready(pod)) return judge.passed(pod.title(), "waits to lead: it is not Ready while another one leads");
+  if (runs_unready(pod)) trouble.remedy = "its health service on port 9003 says no, or the probe asks another port: kubectl logs -n " + pod.name_space + " " + pod.name;
+  judge.failed(pod.title(), trouble.observed, "Running and Ready, never restarted", trouble.remedy);
+}
+
 /// The picker's slices: port 9002, and a backend that is ready.
 void judge_slices(const CheckContext& context, Judgement& judge) {
   if (!judge.captured(context, "EndpointSlice")) return;
   const std::string& service = context.want.names().picker_service;
   const std::string subject = "Service " + context.want.name_space() + "/" + service;
   bool any = false, port = false;
-  std::int64_t ready = 0;
+  std::int64_t ready = 0, elsewhere = 0;   // a slice may hold other ports' endpoints
   for (const Object* slice : context.state.objects().of_kind("discovery.k8s.io", "EndpointSlice")) {
     if (slice->metadata().path({"labels", "kubernetes.io/service-name"}).str() != service || !same_namespace(slice->name_space, context.want.name_space())) continue;
     any = true;
-    for (const auto& one : (*slice).root()["ports"].items) port = port || one["port"].integer() == kPickerPort;
-    for (const auto& one : (*slice).root()["endpoints"].items) ready += one["conditions"]["ready"].str() == "false" ? 0 : 1;
+    const auto& ports = slice->root()["ports"].items;
+    const bool here = std::any_of(ports.begin(), ports.end(), [](const Node& one) { return one["port"].integer() == kPickerPort; });
+    port = port || here;
+    for (const auto& one : slice->root()["endpoints"].items) (here ? ready : elsewhere) += one["conditions"]["ready"].str() == "false" ? 0 : 1;
   }
   if (!any) judge.failed(subject, "no EndpointSlice is of this Service", "a Service with port 9002 that selects the picker", "apply the picker's Service; its selector is " + context.want.names().picker_selector);
   else if (!port) judge.failed(subject, "offers no port 9002", "port 9002, where the gateway asks for endpoints", "add it to the Service's ports");
+  else if (ready == 0 && elsewhere > 0) judge.failed(subject, "its ready endpoints do not offer port 9002", "at least one that does", "the Service's targetPort names a port that their pods lack");
   else if (ready == 0) judge.failed(subject, "no endpoint is ready", "at least one", "the picker's pod says why; is the Service's selector " + context.want.names().picker_selector + "?");
   else judge.passed(subject, std::to_string(ready) + " ready on port 9002");
 }
@@ -200,37 +214,65 @@ void check_picker(const CheckContext& context, Judgement& judge) {
     else if (ready > 1) judge.warned(subject, std::to_string(ready) + " replicas are ready", "1: each has its own picture of the caches", "one replica, or --ha-enable-leader-election");
     else judge.failed(subject, "no replica is ready", "1", "kubectl -n " + context.want.name_space() + " logs deploy/" + name);
     if (context.state.has("Pod")) {
-      for (const Object* pod : picker_pods(context)) {
-        if (const auto trouble = trouble_of(*pod); !trouble.observed.empty()) judge.failed(pod->title(), trouble.observed, "Running and Ready, never restarted", trouble.remedy);
-      }
+      for (const Object* pod : picker_pods(context)) judge_picker_pod(*pod, ready > 0, judge);
     }
   }
   judge_slices(context, judge);
   if (context.want.variant() != Variant::kIstioKserve) check_picker_weights(context, judge);
 }
 
+namespace {
+
+/// One configuration that the picker reads.
+void judge_config(const CheckContext& context, const PickerConfigText& config, Judgement& judge) {
+  const bool kserve = context.want.variant() == Variant::kIstioKserve;
+  const std::string subject = config.object->title() + (config.key.empty() ? "" : ", " + config.key);
+  const auto read = router::load_picker_config(config.text, "config");
+  if (!read && read.error().code == core::ErrorCode::kUnsupported) {
+    return judge.unknown(subject, "its EndpointPickerConfig has what gatebench cannot judge: " + read.error().message, expected_weights(context), "compare the weights by eye");
+  }
+  if (!read) return judge.failed(subject, "its EndpointPickerConfig is refused: " + read.error().message, "one that the picker loads", "gatebench deploy lint says where; the picker exits with such a file");
+  const std::string seen = weights_of(*read), wanted = expected_weights(context);
+  if (seen != wanted) judge.failed(subject, "weighs " + seen, wanted, kserve ? "the weights are an argument of the scheduler: apply the service again" : "apply the ConfigMap again and restart the picker, which reads it once");
+  else judge.passed(subject, "weighs " + seen);
+}
+
+/// Charts write several files into the ConfigMap: the picker reads the one that its arguments name.
+void judge_config_map(const CheckContext& context, const std::vector<PickerConfigText>& configs, Judgement& judge) {
+  const std::string subject = "ConfigMap " + context.want.name_space() + "/" + context.want.names().picker;
+  std::string file, names;
+  for (const Object* pod : picker_pods(context)) file = config_file_of(pod->spec());
+  for (const auto& config : configs) names += (names.empty() ? "" : ", ") + config.key;
+  if (configs.empty()) return judge.failed(subject, "there is none with an EndpointPickerConfig", expected_weights(context), "apply the picker's ConfigMap");
+  bool found = false;
+  for (const auto& config : configs) {
+    if (!file.empty() && config.key != file) continue;
+    if (file.empty() && configs.size() > 1) continue;
+    found = true;
+    judge_config(context, config, judge);
+  }
+  if (found) return;
+  if (!file.empty()) judge.failed(subject, "has no " + file + ", which the picker is told to read; it has " + names, file, "make --config-file and the ConfigMap agree: the picker exits without its file");
+  else judge.unknown(subject, "has " + names + ", and no running picker says which it reads", "a picker's pod with --config-file", "see the picker's own lines");
+}
+
+}  // namespace
+
 void check_picker_weights(const CheckContext& context, Judgement& judge) {
   const bool kserve = context.want.variant() == Variant::kIstioKserve;
-  if (!judge.captured(context, kserve ? "Pod" : "ConfigMap")) return;
-  const auto pods = kserve ? picker_pods(context) : std::vector<const Object*>{};
-  std::size_t read_ones = 0;
-  for (const auto& config : picker_configs(context.state.objects())) {
-    const bool ours = kserve ? std::find(pods.begin(), pods.end(), config.object) != pods.end()
-                             : config.object->kind == "ConfigMap" && config.object->name == context.want.names().picker;
-    if (!ours) continue;
-    ++read_ones;
-    const auto read = router::load_picker_config(config.text, "config");
-    if (!read) {
-      judge.failed(config.object->title(), "its EndpointPickerConfig is refused: " + read.error().message, "one that the picker loads", "gatebench deploy lint says where; the picker exits with such a file");
-      continue;
-    }
-    const std::string seen = weights_of(*read), wanted = expected_weights(context);
-    if (seen != wanted) judge.failed(config.object->title(), "weighs " + seen, wanted, kserve ? "the weights are an argument of the scheduler: apply the service again" : "apply the ConfigMap again and restart the picker, which reads it once");
-    else judge.passed(config.object->title(), "weighs " + seen);
+  const auto pods = picker_pods(context);
+  std::vector<PickerConfigText> in_arguments, in_map;
+  for (auto& config : picker_configs(context.state.objects())) {
+    const bool argument = std::find(pods.begin(), pods.end(), config.object) != pods.end();
+    const bool map = config.object->kind == "ConfigMap" && config.object->name == context.want.names().picker;
+    if (argument) in_arguments.push_back(std::move(config));
+    else if (map) in_map.push_back(std::move(config));
   }
-  if (read_ones > 0) return;
+  if (kserve && !judge.captured(context, "Pod")) return;
+  for (const auto& config : in_arguments) judge_config(context, config, judge);
+  if (!in_arguments.empty()) return;
   if (kserve) judge.unknown("weights", "no picker's pod has an EndpointPickerConfig among its arguments", expected_weights(context), "kubectl -n " + context.want.name_space() + " get deploy " + context.want.names().picker + " -o yaml: which configuration does it read?");
-  else judge.failed("ConfigMap " + context.want.name_space() + "/" + context.want.names().picker, "there is none with an EndpointPickerConfig", expected_weights(context), "apply the picker's ConfigMap");
+  else if (judge.captured(context, "ConfigMap")) judge_config_map(context, in_map, judge);
 }
 
 void check_metrics(const CheckContext& context, Judgement& judge) {

@@ -151,6 +151,13 @@ PodTrouble trouble_of(const Object& pod) {
   return {"is " + std::string(status["phase"].str()) + ", not Ready", "kubectl describe pod -n " + pod.name_space + " " + pod.name};
 }
 
+bool runs_unready(const Object& pod) {
+  const auto& containers = pod.root()["status"]["containerStatuses"].items;
+  return !containers.empty() && !is_ready(pod) && std::all_of(containers.begin(), containers.end(), [](const Node& one) {
+    return one["state"]["running"].exists() && one["restartCount"].integer().value_or(0) == 0;
+  });
+}
+
 const Object* server_deployment(const CheckContext& context) {
   return context.state.objects().find("Deployment", context.want.name_space(), context.want.names().workload);
 }
@@ -226,7 +233,9 @@ void check_workload(const CheckContext& context, Judgement& judge) {
   } else if (count("updatedReplicas") < wanted) {
     judge.failed(subject, number(count("updatedReplicas")) + " of " + number(wanted) + " replicas are of the latest revision", "all", "wait for the rollout: kubectl -n " + context.want.name_space() + " rollout status deploy/" + name);
   }
-  if (count("readyReplicas") != wanted || count("unavailableReplicas") > 0) {
+  if (count("readyReplicas") == wanted && count("unavailableReplicas") > 0) {
+    judge.failed(subject, "all " + number(wanted) + " are ready, and " + number(count("unavailableReplicas")) + " more are not available", "a finished rollout", "an old or new pod is on its way: check again, or see the pods' own lines");
+  } else if (count("readyReplicas") != wanted) {
     judge.failed(subject, number(count("readyReplicas")) + " of " + number(wanted) + " replicas are ready", "all", "the pods' own lines say why");
   } else if (wanted >= least && wanted <= most) {
     judge.passed(subject, number(wanted) + " of " + number(wanted) + " replicas ready and up to date");

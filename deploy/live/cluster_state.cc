@@ -18,6 +18,9 @@ constexpr std::array<std::pair<std::string_view, AbsenceReason>, 4> kReasons{{{"
                                                                               {"failed", AbsenceReason::kFailed}}};
 constexpr std::size_t kShownBytes = 1024;
 
+/// Whose answer may be nothing at all: `kubectl get NAME --ignore-not-found` says so.
+bool may_be_empty(std::string_view file) { return file == "configmaps.json" || file == "customresourcedefinitions.json"; }
+
 /// A file that holds the answers for a kind, also when the answer is an empty list.
 std::string_view kind_in(std::string_view file) {
   static constexpr std::array<std::pair<std::string_view, std::string_view>, 14> kFiles{
@@ -78,8 +81,7 @@ core::Status ClusterState::add(const SourceFile& file, std::vector<Document>& do
     return {};
   }
   const auto kind = kind_in(file.name);
-  // `kubectl get NAME --ignore-not-found` says nothing at all when there is none.
-  if (!kind.empty() && core::trim(file.text).empty()) {
+  if (may_be_empty(file.name) && core::trim(file.text).empty()) {
     kinds_.insert(std::string(kind));
     return {};
   }

@@ -58,6 +58,7 @@ std::vector<ResourceQuery> resource_queries(const Expectation& want) {
     in_space("gcpbackendpolicies.json", "GCPBackendPolicy", "gcpbackendpolicies.networking.gke.io", true);
   } else {
     out.push_back({"envoyfilters.json", "EnvoyFilter", {"envoyfilters.networking.istio.io", "-n", names.gateway_namespace}, true});
+    if (names.gateway_namespace != kMeshNamespace) out.push_back({kMeshFiltersFile, "EnvoyFilter", {"envoyfilters.networking.istio.io", "-n", std::string(kMeshNamespace)}, true, true});
   }
   out.push_back({"nodes.json", "Node", {"nodes", "-l", std::string(kAcceleratorLabel) + "=" + want.values().text("accelerator")}, false});
   out.push_back({"customresourcedefinitions.json",

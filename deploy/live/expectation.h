@@ -39,12 +39,16 @@ class Expectation {
 /// Tokens that each request through the gateway may have for its answer.
 inline constexpr std::int64_t kRequestMaxTokens = 10;
 
+/// Istio's root namespace: EnvoyFilters there act on every Gateway.
+inline constexpr std::string_view kMeshNamespace = "istio-system", kMeshFiltersFile = "envoyfilters-mesh.json";
+
 /// One `kubectl get` and the file of a saved state that holds its answer.
 struct ResourceQuery {
   std::string_view file;       ///< "pods.json"
   std::string_view kind;       ///< "Pod"
   std::vector<std::string> arguments;   ///< after "kubectl get": resource, names, -n, -l
   bool optional = false;       ///< a kind that the cluster need not know
+  bool extra = false;          ///< beside the kind's own answer: it need not be there
   /// As one would type it.
   [[nodiscard]] std::string command() const;
 };

@@ -121,7 +121,7 @@ void Loader::read_feature_gates(Fields& top) {
     if (std::find(kFeatureGates.begin(), kFeatureGates.end(), gate) == kFeatureGates.end()) {
       problems_.add(node.Mark(), "unknown feature gate " + quoted(gate) + suggestion(gate, kFeatureGates));
     } else if (gate == "flowControl" && on) {
-      problems_.add(node.Mark(), "feature gate \"flowControl\" is known but not supported here; this router queues nothing");
+      problems_.add_unsupported(node.Mark(), "feature gate \"flowControl\"");
     }
   }
 }
@@ -155,10 +155,8 @@ void Loader::read_plugin(const YAML::Node& node) {
   plugin.type = find_plugin_type(*type);
   if (plugin.type == nullptr) {
     failed_names_.insert(plugin.name);
-    problems_.add(fields.mark_of("type"),
-                  known_elsewhere(*type)
-                      ? "plugin type " + quoted(*type) + " is known but not supported here"
-                      : "unknown plugin type " + quoted(*type) + suggestion(*type, plugin_type_names()));
+    if (known_elsewhere(*type)) problems_.add_unsupported(fields.mark_of("type"), "plugin type " + quoted(*type));
+    else problems_.add(fields.mark_of("type"), "unknown plugin type " + quoted(*type) + suggestion(*type, plugin_type_names()));
     return;
   }
   read_parameters(plugin, parameters);
@@ -182,8 +180,7 @@ void Loader::read_parameters(Plugin& plugin, const YAML::Node& node) {
     case PluginRole::kMetricsSource:
       config_.metrics.scheme = fields.text("scheme").value_or("http");
       if (config_.metrics.scheme != "http") {
-        problems_.add(fields.mark_of("scheme"), "metrics scheme " + quoted(config_.metrics.scheme) +
-                                                    " is known but not supported here; only http is");
+        problems_.add_unsupported(fields.mark_of("scheme"), "metrics scheme " + quoted(config_.metrics.scheme));
       }
       config_.metrics.path = fields.text("path").value_or("/metrics");
       if (const auto port = fields.count("port", 1)) {
@@ -199,7 +196,7 @@ void Loader::read_parameters(Plugin& plugin, const YAML::Node& node) {
     case PluginRole::kProducer:
       static_cast<void>(fields.number("outputRatio"));
       if (fields.boolean("addEstimatedOutputTokens").value_or(false)) {
-        problems_.add(fields.mark_of("addEstimatedOutputTokens"), "addEstimatedOutputTokens: true is known but not supported here");
+        problems_.add_unsupported(fields.mark_of("addEstimatedOutputTokens"), "addEstimatedOutputTokens: true");
       }
       break;
     case PluginRole::kFilter:
@@ -292,7 +289,9 @@ void Loader::read_profiles(Fields& top, const YAML::Node& document) {
   } else {
     read_profile(profiles.front());
     for (std::size_t i = 1; i < profiles.size(); ++i) {
-      problems_.add(profiles[i].Mark(), "single-profile-handler takes one scheduling profile; several are not supported here");
+      // Several profiles need a handler for them, which this router does not have: naming one is no mistake.
+      if (problems_.any_unsupported()) problems_.add_unsupported(profiles[i].Mark(), "a second scheduling profile");
+      else problems_.add(profiles[i].Mark(), "single-profile-handler takes one scheduling profile; several are not supported here");
     }
   }
   if (config_.scorers.empty() && problems_.empty() && config_.picker.kind != PickerKind::kRandom) {
@@ -427,8 +426,7 @@ void Loader::check_profile_handlers() {
     }
     if (plugin.type->role == PluginRole::kPrefixProducer) {
       if (producer != nullptr) {
-        problems_.add(plugin.mark, "a second approx-prefix-cache-producer, " + quoted(plugin.name) +
-                                       ", is known but not supported here");
+        problems_.add_unsupported(plugin.mark, "a second approx-prefix-cache-producer, " + quoted(plugin.name) + ",");
       }
       producer = &plugin;
     }

@@ -35,7 +35,14 @@ class Problems {
   void add(const YAML::Mark& mark, std::string message) {
     list_.push_back({mark.line + 1, mark.column + 1, std::move(message)});
   }
+  /// What the real picker takes and this router does not.
+  void add_unsupported(const YAML::Mark& mark, const std::string& what) {
+    ++unsupported_;
+    add(mark, what + " is known but not supported here");
+  }
   [[nodiscard]] bool empty() const { return list_.empty(); }
+  [[nodiscard]] bool any_unsupported() const { return unsupported_ > 0; }
+  /// kUnsupported when nothing is wrong but what this router lacks.
   [[nodiscard]] core::Error error() {
     std::stable_sort(list_.begin(), list_.end(), [](const Problem& a, const Problem& b) {
       return a.line != b.line ? a.line < b.line : a.column < b.column;
@@ -45,6 +52,7 @@ class Problems {
       if (!text.empty()) text.push_back('\n');
       text += file_ + ":" + std::to_string(problem.line) + ":" + std::to_string(problem.column) + ": " + problem.message;
     }
+    if (unsupported_ == list_.size()) return core::fail(core::ErrorCode::kUnsupported, std::move(text), "leave it out for this router; the real endpoint picker may take it");
     return core::fail(core::ErrorCode::kInvalid, std::move(text),
                       "correct the EndpointPickerConfig; the real endpoint picker is as strict at start-up");
   }
@@ -55,6 +63,7 @@ class Problems {
     std::string message;
   };
   std::string file_;
+  std::size_t unsupported_ = 0;
   std::vector<Problem> list_;
 };
 
@@ -136,7 +145,7 @@ class Fields {
   /// A field the real picker has and this router does not act on.
   void refuse(std::string_view key) {
     const auto node = take(key);
-    if (node.IsDefined()) problems_.add(node.Mark(), std::string(key) + " in " + where_ + " is known but not supported here");
+    if (node.IsDefined()) problems_.add_unsupported(node.Mark(), std::string(key) + " in " + where_);
   }
   /// Reports every field that was not asked for.
   void finish() {

@@ -93,7 +93,7 @@ std::vector<Fault> workload_faults() {
       {"evicted", kPlain, [](LiveState& s) { Json pod = s.server_pod(0); pod["metadata"]["name"] = "old"; pod["status"] = {{"phase", "Failed"}, {"reason", "Evicted"}, {"message", "The node was low on resource: ephemeral-storage."}}; s.lists["pods.json"].push_back(pod); }, "C4", CheckState::kFailed, "was evicted: The node was low", "model.cache_size"},
       {"two on one node", kPlain, [](LiveState& s) { s.server_pod(1)["spec"]["nodeName"] = "tpu-0"; }, "C4", CheckState::kFailed, "runs on node tpu-0 with", "all of a host's"},
       {"asks for no chips", kPlain, [](LiveState& s) { s.server_pod(1)["spec"]["containers"][0]["resources"] = Json::object(); }, "C4", CheckState::kFailed, "asks for no google.com/tpu", "apply the bundle again"},
-      {"still loading", kPlain, [](LiveState& s) { main_status(s.server_pod(1))["ready"] = false; status_of(s.server_pod(1), "Ready")["status"] = "False"; }, "C4", CheckState::kFailed, "runs, and is not ready since 2026-02-13T10:01:00Z", "compiles the model"},
+      {"still loading", kPlain, [](LiveState& s) { main_status(s.server_pod(1))["ready"] = false; status_of(s.server_pod(1), "Ready")["status"] = "False"; }, "C4", CheckState::kFailed, "container vllm runs, and is not ready since 2026-02-13T10:01:00Z", "compiles the model"},
       {"prefix caching turned off", kPlain, [](LiveState& s) { args_of(s.server_pod(0)).push_back("--no-enable-prefix-caching"); }, "C4", CheckState::kFailed, "vllm-abc-0: --no-enable-prefix-caching", "take the argument away"},
       {"other context length", kPlain, [](LiveState& s) { for (auto& a : args_of(s.server_pod(0))) { if (a.get<std::string>().rfind("--max-model-len", 0) == 0) a = "--max-model-len=4096"; } }, "C4", CheckState::kFailed, "--max-model-len=4096", "model.max_model_len"},
       {"other image", kPlain, [](LiveState& s) { s.server_pod(2)["spec"]["containers"][0]["image"] = "vllm/vllm-tpu:nightly"; }, "C4", CheckState::kWarned, "runs image vllm/vllm-tpu:nightly", "images.vllm"},
@@ -163,6 +163,39 @@ std::vector<Fault> way_in_faults() {
   };
 }
 
+/// What is there and leads elsewhere.
+std::vector<Fault> route_faults() {
+  static const auto filter = [](const std::string& name_space, const std::string& patches) {
+    return Json::parse(R"({"apiVersion":"networking.istio.io/v1alpha3","kind":"EnvoyFilter","metadata":{"name":"f","namespace":")" + name_space + R"("},"spec":{"configPatches":)" + patches + "}}");
+  };
+  static const auto of_another = [](Json& object) { object["status"]["parents"][0]["parentRef"] = {{"kind", "Gateway"}, {"namespace", "infra"}, {"name", "shared-gateway"}}; };
+  static const std::string drops = R"([{"applyTo":"HTTP_ROUTE","patch":{"operation":"MERGE","value":{"typed_per_filter_config":{"envoy.filters.http.ext_proc":{"overrides":{"processing_mode":{"request_body_mode":"BUFFERED"}}}}}}}])";
+  static const std::string removes = R"([{"applyTo":"HTTP_FILTER","match":{"context":"GATEWAY","listener":{"filterChain":{"filter":{"name":"envoy.filters.network.http_connection_manager","subFilter":{"name":"envoy.filters.http.ext_proc"}}}}},"patch":{"operation":"REMOVE"}}])";
+  return {
+      {"route of another gateway", kPlain, [](LiveState& s) { of_another(route(s)); }, "C7", CheckState::kFailed, "its parents are infra/shared-gateway", "name the Gateway in its parentRefs"},
+      {"pool of another gateway", kPlain, [](LiveState& s) { of_another(pool(s)); }, "C8", CheckState::kFailed, "is used by infra/shared-gateway alone", "no accepted route of that Gateway"},
+      {"pool of weight 0", kPlain, [](LiveState& s) { route(s)["spec"]["rules"][0]["backendRefs"][0]["weight"] = 0; }, "C7", CheckState::kFailed, "gives InferencePool pattern3-pool weight 0", "set weight: 1"},
+      {"a service beside the pool", kPlain, [](LiveState& s) { route(s)["spec"]["rules"][0]["backendRefs"].push_back({{"kind", "Service"}, {"name", "vllm"}, {"port", 8000}, {"weight", 100}}); }, "C7", CheckState::kFailed, "shares a rule between the pool and Service vllm", "go past the picker"},
+      {"a rule to a service", kPlain, [](LiveState& s) { route(s)["spec"]["rules"].push_back({{"backendRefs", {{{"name", "vllm"}, {"port", 8000}}}}}); }, "C7", CheckState::kFailed, "has a rule that leads to Service vllm", "go past the picker"},
+      {"picker asked on its health port", kPlain, [](LiveState& s) { pool(s)["spec"]["endpointPickerRef"]["port"]["number"] = 9003; }, "C8", CheckState::kFailed, "asks the picker on port 9003", "9003 is its health"},
+      {"pool's port that no server has", kPlain, [](LiveState& s) { pool(s)["spec"]["targetPorts"][0]["number"] = 9999; }, "C8", CheckState::kFailed, "sends to port 9999 of the servers", "targetPorts"},
+      {"gateway about to go", kPlain, [](LiveState& s) { gateway(s)["metadata"]["deletionTimestamp"] = "2026-02-13T10:59:00Z"; }, "C6", CheckState::kFailed, "Gateway llm-d-inference-scheduling/pattern3-gateway: is being deleted since 2026-02-13T10:59:00Z", "finalizers"},
+      {"route about to go", kPlain, [](LiveState& s) { route(s)["metadata"]["deletionTimestamp"] = "2026-02-13T10:59:00Z"; }, "C7", CheckState::kFailed, "HTTPRoute llm-d-inference-scheduling/pattern3-route: is being deleted", "apply it again"},
+      {"port and endpoint in different slices", kPlain, [](LiveState& s) {
+         Json other = s.lists["endpointslices.json"][0];
+         s.lists["endpointslices.json"][0]["endpoints"] = Json::array();
+         other["metadata"]["name"] = "of-metrics";
+         other["ports"][0]["port"] = 9090;
+         s.lists["endpointslices.json"].push_back(other); }, "C5", CheckState::kFailed, "its ready endpoints do not offer port 9002", "the Service's targetPort"},
+      {"config file that is not there", kGke, [](LiveState& s) { for (auto& arg : args_of(s.picker_pod())) { if (arg == "/config/default-plugins.yaml") arg = "/config/custom-plugins.yaml"; } }, "C5", CheckState::kFailed, "has no custom-plugins.yaml, which the picker is told to read; it has default-plugins.yaml", "make --config-file and the ConfigMap agree"},
+      {"config that cannot be judged", kGke, [](LiveState& s) { s.lists["configmaps.json"][0]["data"]["default-plugins.yaml"] = "apiVersion: llm-d.ai/v1alpha1\nkind: EndpointPickerConfig\nplugins:\n- type: lora-affinity-scorer\n- type: max-score-picker\n- type: single-profile-handler\nschedulingProfiles:\n- name: default\n  plugins:\n  - pluginRef: max-score-picker\n"; }, "C5", CheckState::kUnknown, "has what gatebench cannot judge", "by eye"},
+      {"rollout that leaves one behind", kPlain, [](LiveState& s) { deployment(s)["status"]["unavailableReplicas"] = 1; }, "C3", CheckState::kFailed, "all 3 are ready, and 1 more are not available", "check again"},
+      {"picker not ready, without election", kPlain, [](LiveState& s) { main_status(s.picker_pod())["ready"] = false; status_of(s.picker_pod(), "Ready")["status"] = "False"; }, "C5", CheckState::kFailed, "Pod llm-d-inference-scheduling/pattern3-pool-epp-xyz: container epp runs, and is not ready", "health service on port 9003"},
+      {"filter that takes ext_proc away", kKserve, [](LiveState& s) { s.lists["envoyfilters.json"].push_back(filter("opendatahub", removes)); }, "K4", CheckState::kFailed, "REMOVE of the ext_proc filter", ""},
+      {"filter of the whole mesh", kKserve, [](LiveState& s) { s.lists["envoyfilters-mesh.json"].push_back(filter("istio-system", drops)); }, "K4", CheckState::kFailed, "EnvoyFilter istio-system/f: the ext_proc override has no grpc_service", ""},
+  };
+}
+
 std::vector<Fault> kserve_faults() {
   const auto policy = [](LiveState& s, const std::string& begin) -> Json& { return s.object("networkpolicies.json", begin + "-pattern3"); };
   return {
@@ -176,7 +209,7 @@ std::vector<Fault> kserve_faults() {
       {"no child", kKserve, [](LiveState& s) { s.lists["inferencepools.json"].clear(); }, "K3", CheckState::kFailed, "qwen2-3b-pattern3-inference-pool: there is none", "the controller makes it from the LLMInferenceService"},
       {"filter that disconnects the picker", kKserve, [](LiveState& s) {
          s.lists["envoyfilters.json"].push_back(Json::parse(R"({"apiVersion":"networking.istio.io/v1alpha3","kind":"EnvoyFilter","metadata":{"name":"f","namespace":"opendatahub"},"spec":{"workloadSelector":{"labels":{"gateway.networking.k8s.io/gateway-name":"inference-gateway"}},"configPatches":[{"applyTo":"HTTP_ROUTE","match":{"context":"GATEWAY","routeConfiguration":{"vhost":{"route":{"name":"llm-d-inference-scheduling.qwen2-3b-pattern3-kserve-route.0"}}}},"patch":{"operation":"MERGE","value":{"typed_per_filter_config":{"envoy.filters.http.ext_proc":{"@type":"type.googleapis.com/envoy.extensions.filters.http.ext_proc.v3.ExtProcPerRoute","overrides":{"processing_mode":{"request_body_mode":"FULL_DUPLEX_STREAMED"}}}}}}}]}})")); },
-       "K4", CheckState::kFailed, "grpc_service", ""},
+       "K4", CheckState::kFailed, "EnvoyFilter opendatahub/f: the ext_proc override has no grpc_service", ""},
       {"filter for a rule that is not there", kKserve, [](LiveState& s) {
          s.lists["envoyfilters.json"].push_back(Json::parse(R"({"apiVersion":"networking.istio.io/v1alpha3","kind":"EnvoyFilter","metadata":{"name":"f","namespace":"opendatahub"},"spec":{"workloadSelector":{"labels":{"gateway.networking.k8s.io/gateway-name":"inference-gateway"}},"configPatches":[{"applyTo":"HTTP_ROUTE","match":{"context":"GATEWAY","routeConfiguration":{"vhost":{"route":{"name":"llm-d-inference-scheduling.qwen2-3b-pattern3-kserve-route.7"}}}},"patch":{"operation":"MERGE","value":{"typed_per_filter_config":{"envoy.filters.http.ext_proc":{"overrides":{"grpc_service":{"envoy_grpc":{"cluster_name":"x"}},"processing_mode":{"request_body_mode":"BUFFERED"}}}}}}}]}})")); },
        "K4", CheckState::kFailed, "names rule 7 of the route", "name those that lead to the pool"},
@@ -195,7 +228,7 @@ std::vector<Fault> kserve_faults() {
 
 std::vector<Fault> all_faults() {
   std::vector<Fault> out;
-  for (auto* part : {node_faults, workload_faults, picker_faults, way_in_faults, kserve_faults}) {
+  for (auto* part : {node_faults, workload_faults, picker_faults, way_in_faults, route_faults, kserve_faults}) {
     auto more = part();
     out.insert(out.end(), more.begin(), more.end());
   }
@@ -243,7 +276,7 @@ TEST(LiveBroken, NoFaultGetsAnothersWords) {
     fault.make(state);
     seen.emplace_back(fault, troubles(state.check()));
   }
-  EXPECT_GE(seen.size(), 90U);
+  EXPECT_GE(seen.size(), 115U);
   for (const auto& [fault, lines] : seen) {
     for (const auto& [other, others_lines] : seen) {
       if (fault.name == other.name || fault.variant != other.variant) continue;
