@@ -75,6 +75,11 @@ std::string printable(std::string_view text) {
     const bool c1 = byte == 0xC2 && i + 1 < out.size() && static_cast<unsigned char>(out[i + 1]) < 0xA0;
     if (byte < 0x20 || byte == 0x7F) out[i] = ' ';
     if (c1) out[i] = out[i + 1] = ' ';
+    // U+200E, U+200F, U+2028 to U+202E, U+2066 to U+2069: direction marks show a line in another order than it has.
+    if (byte != 0xE2 || i + 2 >= out.size()) continue;
+    const auto second = static_cast<unsigned char>(out[i + 1]), third = static_cast<unsigned char>(out[i + 2]);
+    const bool mark = (second == 0x80 && (third == 0x8E || third == 0x8F || (third >= 0xA8 && third <= 0xAE))) || (second == 0x81 && third >= 0xA6 && third <= 0xA9);
+    if (mark) out.replace(i, 3, 3, ' ');
   }
   return out;
 }

@@ -18,7 +18,8 @@ namespace core {
 [[nodiscard]] std::string_view trim(std::string_view text);
 [[nodiscard]] std::vector<std::string_view> split(std::string_view text, char separator);
 [[nodiscard]] std::string to_lower(std::string_view text);
-/// Others' text for a terminal: control characters, escape sequences among them, become spaces; UTF-8 stays.
+/// Others' text for a terminal: control characters, escape sequences among them, and marks that turn the
+/// direction become spaces; other UTF-8 stays.
 [[nodiscard]] std::string printable(std::string_view text);
 [[nodiscard]] bool equals_ignore_case(std::string_view a, std::string_view b);
 

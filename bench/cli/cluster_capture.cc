@@ -3,6 +3,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -62,6 +63,7 @@ core::Status ClusterCapture::read_objects() {
     arguments.insert(arguments.end(), query.arguments.begin(), query.arguments.end());
     arguments.insert(arguments.end(), {"-o", "json"});
     auto answer = kubectl_.read(arguments);
+    if (answer) answer = checked(query, std::move(*answer));
     if (answer) {
       files_.push_back({std::string(query.file), std::move(*answer)});
       continue;
@@ -72,20 +74,45 @@ core::Status ClusterCapture::read_objects() {
   return {};
 }
 
-core::Result<std::string> ClusterCapture::read_page(const deploy::MetricsSource& source) const {
-  if (source.owner == deploy::PageOwner::kPicker && !options_.metrics_token.empty()) return read_page_with_token(source);
-  return kubectl_.read({"get", "--raw", source.proxy_path(want_.name_space())});
+core::Result<std::string> ClusterCapture::checked(const deploy::ResourceQuery& query, std::string answer) {
+  // Only a name that need not be there is answered by silence.
+  const bool may_be_silent = std::find(query.arguments.begin(), query.arguments.end(), "--ignore-not-found") != query.arguments.end();
+  const bool silent = core::trim(answer).empty();
+  if (silent && may_be_silent) return answer;
+  if (silent) return core::fail(ErrorCode::kProtocol, "kubectl ended well and wrote nothing");
+  if (const auto state = deploy::ClusterState::read({{std::string(query.file), answer}}); !state) {
+    return core::fail(ErrorCode::kProtocol, "kubectl wrote something else than JSON (" + state.error().message + "), which begins with \"" + core::printable(std::string_view(answer).substr(0, 60)) + "\"");
+  }
+  return answer;
 }
 
-core::Result<std::string> ClusterCapture::read_page_with_token(const deploy::MetricsSource& source) const {
+core::Result<std::string> ClusterCapture::read_page(const deploy::MetricsSource& source) {
   // The API server's proxy drops the Authorization header: a token reaches a pod through a forwarded port only.
+  if (source.owner == deploy::PageOwner::kPicker && !options_.metrics_token.empty()) return read_forwarded_page(source, options_.metrics_token);
+  auto page = kubectl_.read({"get", "--raw", source.proxy_path(want_.name_space())});
+  if (page || page.error().code == ErrorCode::kCancelled || !forwarding_works_) return page;
+  const bool unauthorized = page.error().message.find("nauthorized") != std::string::npos || page.error().message.find("You must be logged in") != std::string::npos;
+  if (absence_reason(page.error()) != AbsenceReason::kFailed || unauthorized) return page;
+  // NetworkPolicies and STRICT mTLS keep the API server's proxy out; a forwarded port ends inside the pod.
+  auto forwarded = read_forwarded_page(source, "");
+  return forwarded ? forwarded : page;
+}
+
+core::Result<std::string> ClusterCapture::read_forwarded_page(const deploy::MetricsSource& source, const std::string& token) {
   auto forward = kubectl_.start({"port-forward", "--address", "127.0.0.1", "-n", want_.name_space(), "pod/" + source.pod, ":" + std::to_string(source.port)});
   if (!forward) return forward.error();
   const auto line = forward->wait_ready(kPortForwardTimeout);
-  if (!line) return core::fail(line.error().code, "kubectl port-forward: " + last_line(forward->errors()));
+  if (!line) {
+    forwarding_works_ = false;
+    const std::string said = telling_line(forward->errors());
+    return core::fail(line.error().code, "kubectl port-forward: " + (said.empty() ? fmt::format("no port within {} s", kPortForwardTimeout / std::chrono::seconds(1)) : said));
+  }
   const auto port = forwarded_port(*line);
   if (!port) return core::fail(ErrorCode::kProtocol, fmt::format("kubectl port-forward said \"{}\" and no port", *line));
-  const auto answer = ask("GET", fmt::format("http://127.0.0.1:{}/metrics", *port), {"Authorization: Bearer " + options_.metrics_token}, {}, false);
+  std::vector<std::string> headers;
+  if (!token.empty()) headers.push_back("Authorization: Bearer " + token);
+  // The certificate is the pod's own, for other names than 127.0.0.1.
+  const auto answer = ask("GET", fmt::format("{}://127.0.0.1:{}/metrics", source.https ? "https" : "http", *port), headers, {}, source.https);
   if (!answer) return answer.error();
   if (answer->status == 401 || answer->status == 403) return core::fail(ErrorCode::kUnreachable, fmt::format("Unauthorized: the token is refused with status {}", answer->status));
   if (answer->status != 200) return core::fail(ErrorCode::kUnreachable, fmt::format("status {}", answer->status));
@@ -103,9 +130,16 @@ core::Status ClusterCapture::read_metrics(const std::vector<deploy::MetricsSourc
       continue;
     }
     if (page.error().code == ErrorCode::kCancelled) return page.error();
-    absences_.push_back({file, absence_reason(page.error()), last_line(page.error().message)});
+    absences_.push_back({file, absence_reason(page.error()), telling_line(page.error().message)});
   }
   return {};
+}
+
+std::string ClusterCapture::without_key(std::string text) const {
+  // Gateways repeat what they were sent when something is wrong with it.
+  const std::string& key = options_.api_key;
+  for (auto at = text.find(key); !key.empty() && at != std::string::npos; at = text.find(key, at)) text.replace(at, key.size(), "(redacted)"), at += 10;
+  return text;
 }
 
 core::Status ClusterCapture::send_requests(const std::string& url) {
@@ -128,9 +162,9 @@ core::Status ClusterCapture::send_requests(const std::string& url) {
     request.duration_ms = std::chrono::duration<double, std::milli>(clock.now() - begun).count();
     if (answer) {
       request.status = answer->status;
-      request.text = answer->body.substr(0, kKeptBytes);
+      request.text = without_key(answer->body.substr(0, kKeptBytes));
     } else {
-      request.error = answer.error().message;
+      request.error = without_key(answer.error().message);
     }
     requests.push_back(std::move(request));
     // When nothing answers, more timeouts say no more than two do.

@@ -38,8 +38,11 @@ class ClusterCapture {
  private:
   core::Status read_objects();
   core::Status read_metrics(const std::vector<deploy::MetricsSource>& sources, bool after);
-  core::Result<std::string> read_page(const deploy::MetricsSource& source) const;
-  core::Result<std::string> read_page_with_token(const deploy::MetricsSource& source) const;
+  /// The answer again; kProtocol when it is not what was asked for.
+  static core::Result<std::string> checked(const deploy::ResourceQuery& query, std::string answer);
+  core::Result<std::string> read_page(const deploy::MetricsSource& source);
+  core::Result<std::string> read_forwarded_page(const deploy::MetricsSource& source, const std::string& token);
+  [[nodiscard]] std::string without_key(std::string text) const;
   core::Status send_requests(const std::string& url);
   core::Status stopped() const;
 
@@ -50,6 +53,7 @@ class ClusterCapture {
   std::function<void(std::string)> progress_;
   std::vector<deploy::SourceFile> files_;
   std::vector<deploy::Absence> absences_;
+  bool forwarding_works_ = true;   ///< until it does not: it is tried once
 };
 
 }  // namespace bench::cli

@@ -28,9 +28,16 @@ bool unreachable(const core::Error& error, bool proxied) {
 
 }  // namespace
 
-std::string last_line(std::string_view text) {
-  const auto at = text.rfind('\n');
-  std::string line(at == std::string_view::npos ? text : text.substr(at + 1));
+std::string telling_line(std::string_view text) {
+  static constexpr std::array<std::string_view, 6> kBegins{"Unable to connect to the server", "The connection to the server", "Error from server", "error:", "Error in configuration", "invalid configuration"};
+  std::string_view last, telling;
+  for (const auto part : core::split(text, '\n')) {
+    const auto line = core::trim(part);
+    if (line.empty()) continue;
+    last = line;
+    if (std::any_of(kBegins.begin(), kBegins.end(), [&](std::string_view begin) { return line.rfind(begin, 0) == 0; })) telling = line;
+  }
+  const std::string line(telling.empty() ? last : telling);
   return line.size() > kShownBytes ? line.substr(0, kShownBytes) + "…" : line;
 }
 
@@ -49,9 +56,11 @@ core::Result<std::string> Kubectl::read(const std::vector<std::string>& argument
   auto answer = child->read_all(kTimeout, kMaxBytes, interrupted_);
   if (answer || answer.error().code == ErrorCode::kCancelled) return answer;
   const core::Error& error = answer.error();
-  const std::string line = last_line(error.message);
+  const std::string line = telling_line(error.message);
   if (error.code == ErrorCode::kUnsupported) return core::fail(ErrorCode::kInvalid, "kubectl was not found", "install kubectl, or give files that it wrote elsewhere");
   if (holds(error.message, "context") && holds(error.message, "does not exist")) return core::fail(ErrorCode::kInvalid, "kubectl: " + line, "kubectl config get-contexts lists them");
+  const bool broken = holds(error.message, "invalid configuration") || holds(error.message, "Error in configuration") || holds(error.message, "error loading config file");
+  if (broken) return core::fail(ErrorCode::kInvalid, "kubectl: " + line, "check the file that KUBECONFIG names, or ~/.kube/config");
   const bool proxied = std::find(arguments.begin(), arguments.end(), "--raw") != arguments.end();
   if (unreachable(error, proxied)) return core::fail(ErrorCode::kUnreachable, "the cluster cannot be asked: " + line, "check the context (kubectl config current-context), the way to the cluster and your login");
   return core::fail(ErrorCode::kProtocol, line);

@@ -20,7 +20,7 @@ class Kubectl {
       : context_(std::move(context)), program_(std::move(program)), interrupted_(interrupted) {}
 
   /// kubectl's stdout, at most 64 MB. kInvalid when there is no kubectl or no such context; kUnreachable when no API server
-  /// answers or the login is refused; kCancelled; kProtocol with kubectl's last line for anything else.
+  /// answers or the login is refused; kCancelled; kProtocol with kubectl's telling line for anything else.
   [[nodiscard]] core::Result<std::string> read(const std::vector<std::string>& arguments) const;
   /// A child that goes on, such as a port-forward.
   [[nodiscard]] core::Result<core::net::ChildProcess> start(const std::vector<std::string>& arguments) const;
@@ -32,7 +32,8 @@ class Kubectl {
 
 /// What a kProtocol error of read() says about what was asked for.
 [[nodiscard]] deploy::AbsenceReason absence_reason(const core::Error& error);
-/// kubectl's last line, shortened: it repeats discovery's troubles before what counts.
-[[nodiscard]] std::string last_line(std::string_view text);
+/// Of what kubectl wrote to stderr the line that says what went wrong, shortened: it repeats discovery's troubles before, and
+/// gives advice after. Where none begins as such lines do, the last.
+[[nodiscard]] std::string telling_line(std::string_view text);
 
 }  // namespace bench::cli

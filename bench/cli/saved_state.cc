@@ -7,7 +7,7 @@
 #include <filesystem>
 
 #include "bench/cli/files.h"
-#include "deploy/live/capture_plan.h"
+#include "deploy/live/redaction.h"
 
 namespace bench::cli {
 namespace {

@@ -7,6 +7,7 @@
 #include "bench/cli/cluster_capture.h"
 #include "bench/cli/deploy_options.h"
 #include "bench/cli/exit_code.h"
+#include "bench/cli/files.h"
 #include "bench/cli/replica_options.h"
 #include "bench/cli/saved_state.h"
 #include "bench/cli/verb.h"
@@ -30,7 +31,7 @@ class DeployCheckVerb final : public Verb {
     o.option("no-requests", "", "send nothing: what needs requests is skipped", &no_requests_);
     o.option("metrics-token-env", "VAR", "environment variable with a bearer token for the picker's metrics", &token_variable_);
     o.option("from", "DIR", "check a saved state instead of a cluster", &from_);
-    o.option("save", "DIR", "also save the state, without credentials, into a new folder", &save_);
+    o.option("save", "DIR", "also save the state into a new folder; known kinds of credentials are taken out", &save_);
     o.option("output", "FORMAT", "text or json (default text)", &output_);
     o.option("verbose", "", "show what passed, too", &verbose_);
     o.option("strict", "", "warnings fail too", &strict_);
@@ -49,13 +50,18 @@ class DeployCheckVerb final : public Verb {
     if (!files) return report_error(invocation, files.error());
     const auto state = deploy::ClusterState::read(*files);
     if (!state) return report_error(invocation, state.error());
-    if (!save_.empty()) {
-      if (const auto saved = write_saved_state(save_, *files); !saved) return report_error(invocation, saved.error());
-      invocation.terminal.note(fmt::format("saved: {} files in {}", files->size(), save_));
-    }
     const auto report = deploy::check_deployment(*state, want);
     invocation.terminal.result(output_ == "json" ? deploy::render_check_json(report, want)
                                                  : deploy::render_check_text(report, want, {invocation.terminal.stdout_colour(), verbose_}));
+    if (!save_.empty()) {
+      if (const auto saved = write_saved_state(save_, *files); !saved) return report_error(invocation, saved.error());
+      invocation.terminal.note(fmt::format("saved: {} files in {}; look through them before you hand them on", files->size(), save_));
+    }
+    return exit_code(report);
+  }
+
+ private:
+  [[nodiscard]] int exit_code(const deploy::CheckReport& report) const {
     switch (report.worst()) {
       case deploy::CheckState::kFailed: return kExitGateFailed;
       case deploy::CheckState::kUnknown: return strict_ && report.count(deploy::CheckState::kWarned) > 0 ? kExitGateFailed : kExitInconclusive;
@@ -66,7 +72,6 @@ class DeployCheckVerb final : public Verb {
     return kExitOk;
   }
 
- private:
   static int report_error(Invocation& invocation, const core::Error& error) {
     invocation.terminal.error(error);
     return exit_code_of(error.code);
@@ -96,9 +101,20 @@ class DeployCheckVerb final : public Verb {
       if (token) token_ = std::move(*token);
       else complain(token.error().message);
     }
-    std::error_code error;
-    if (!save_.empty() && std::filesystem::exists(save_, error) && !std::filesystem::is_empty(save_, error)) complain(fmt::format("--save {} is there and not empty; name a new folder", save_));
+    if (!save_.empty()) {
+      if (const auto fits = judge_folder(); !fits) complain(fits.error().message);
+    }
     if (!errors.empty()) return core::fail(ErrorCode::kInvalid, errors, "see gatebench deploy check --help");
+    return {};
+  }
+
+  /// Before anything is asked: an answer that cannot be kept is asked for in vain.
+  [[nodiscard]] core::Status judge_folder() const {
+    std::error_code error;
+    const auto status = std::filesystem::status(save_, error);
+    if (std::filesystem::exists(status) && !std::filesystem::is_directory(status)) return core::fail(core::ErrorCode::kInvalid, fmt::format("--save {} is a file; name a new folder", save_));
+    if (std::filesystem::exists(status) && !std::filesystem::is_empty(save_, error)) return core::fail(core::ErrorCode::kInvalid, fmt::format("--save {} is there and not empty; name a new folder", save_));
+    if (const auto made = make_directory(save_); !made) return core::fail(core::ErrorCode::kInvalid, "--save: " + made.error().message);
     return {};
   }
 

@@ -91,6 +91,15 @@ SliceEndpoint endpoint_of(const json& endpoint, const json& slice, std::optional
   return out;
 }
 
+std::string no_list(std::string_view what, std::string_view text, const json::exception& error) {
+  std::string begins(text.substr(0, 60));
+  for (char& c : begins) c = static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) >= 0x7F ? ' ' : c;
+  // The library's own prefix, "[json.exception.parse_error.101] ", tells a reader nothing.
+  const std::string_view why = error.what();
+  const auto bracket = why.find("] ");
+  return fmt::format("the answer is no list of {}: {}; it begins with \"{}\"", what, bracket == std::string_view::npos ? why : why.substr(bracket + 2), begins);
+}
+
 }  // namespace
 
 core::Result<KubeSelection> parse_kube_selection(std::string_view text) {
@@ -142,7 +151,8 @@ core::Result<std::vector<KubePod>> parse_pod_list(std::string_view text, std::op
     for (const json& entry : document.at("items")) {
       KubePod pod;
       entry.at("metadata").at("name").get_to(pod.name);
-      pod.address = entry.value("status", json::object()).value("podIP", "");
+      const json status = entry.value("status", json::object());
+      if (status.contains("podIP") && status.at("podIP").is_string()) status.at("podIP").get_to(pod.address);
       pod.port = port ? *port : port_of(entry);
       pod.ready = is_ready(entry);
       pods.push_back(std::move(pod));
@@ -150,7 +160,7 @@ core::Result<std::vector<KubePod>> parse_pod_list(std::string_view text, std::op
     std::sort(pods.begin(), pods.end(), [](const KubePod& a, const KubePod& b) { return a.name < b.name; });
     return pods;
   } catch (const json::exception& error) {
-    return core::fail(core::ErrorCode::kProtocol, fmt::format("the answer is no list of pods: {}", error.what()));
+    return core::fail(core::ErrorCode::kProtocol, no_list("pods", text, error));
   }
 }
 
@@ -169,7 +179,7 @@ core::Result<std::vector<KubePod>> parse_endpoint_slices(std::string_view text, 
     for (auto& [name, endpoint] : best) pods.push_back(std::move(endpoint.pod));
     return pods;
   } catch (const json::exception& error) {
-    return core::fail(core::ErrorCode::kProtocol, fmt::format("the answer is no list of endpoint slices: {}", error.what()));
+    return core::fail(core::ErrorCode::kProtocol, no_list("endpoint slices", text, error));
   }
 }
 

@@ -57,7 +57,7 @@ core::Result<KubeReplicas> KubeReplicas::find(const KubeSelection& selection, co
 core::Result<std::vector<KubePod>> KubeReplicas::ready_pods(const KubeSelection& selection, std::string_view list) {
   const bool service = !selection.service.empty();
   auto pods = service ? parse_endpoint_slices(list, selection.port) : parse_pod_list(list, selection.port);
-  if (!pods) return pods.error();
+  if (!pods) return core::fail(ErrorCode::kInvalid, pods.error().message, "something between here and the API server answers in its place: look at what kubectl get -o json prints");
   if (service && pods->empty()) {
     return core::fail(ErrorCode::kInvalid, fmt::format("Service {} in namespace {} has no endpoints", selection.service, selection.name_space),
                       fmt::format("is there such a Service, and does its selector match pods? kubectl get service,endpointslices -n {}", selection.name_space));

@@ -111,13 +111,22 @@ Result<std::string> ChildProcess::read_all(Duration timeout, std::size_t max_byt
   if (pid_ > 0 && waitpid(pid_, &status, 0) == pid_) pid_ = -1;
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return text;
   if (WIFEXITED(status) && WEXITSTATUS(status) == 127) return fail(ErrorCode::kUnsupported, "there is no such program");
-  return fail(ErrorCode::kUnreachable, errors());
+  std::string why = errors();
+  if (WIFSIGNALED(status)) why += fmt::format("{}ended by signal {}", why.empty() ? "the program was " : "; ", WTERMSIG(status));
+  else if (why.empty()) why = fmt::format("the program ended with status {} and said nothing", WEXITSTATUS(status));
+  return fail(ErrorCode::kUnreachable, why);
 }
 
 std::string ChildProcess::errors() const {
-  char buffer[4096];
-  const ssize_t size = errors_fd_ < 0 ? 0 : pread(errors_fd_, buffer, sizeof buffer, 0);
-  std::string text(buffer, size > 0 ? static_cast<std::size_t>(size) : 0);
+  constexpr off_t kEachEnd = 4096;
+  const off_t size = errors_fd_ < 0 ? 0 : lseek(errors_fd_, 0, SEEK_END);
+  const auto part = [&](off_t from, off_t to) {
+    std::string text(static_cast<std::size_t>(std::max<off_t>(to - from, 0)), '\0');
+    const ssize_t got = pread(errors_fd_, text.data(), text.size(), from);
+    text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+    return text;
+  };
+  std::string text = size <= 2 * kEachEnd ? part(0, size) : part(0, kEachEnd) + "\n…\n" + part(size - kEachEnd, size);
   while (!text.empty() && text.back() == '\n') text.pop_back();
   return text;
 }

@@ -30,7 +30,7 @@ class ChildProcess {
   /// it wrote to stderr when its status is not 0 (kUnsupported when it is 127: there is no such program).
   /// kCancelled, and the program ended, once `stop` is set and a signal arrives.
   Result<std::string> read_all(Duration timeout, std::size_t max_bytes, const std::atomic<bool>* stop = nullptr);
-  /// What the program has written to stderr so far, at most 4 kB.
+  /// What the program has written to stderr so far; of more than 8 kB its beginning and its end.
   [[nodiscard]] std::string errors() const;
   /// SIGTERM, then SIGKILL after `grace`; reaps. Safe to call twice.
   void terminate(Duration grace = 2s);

@@ -1,8 +1,6 @@
 // See capture_plan.h.
 #include "deploy/live/capture_plan.h"
 
-#include <algorithm>
-#include <array>
 #include <nlohmann/json.hpp>
 
 #include "core/text.h"
@@ -14,48 +12,6 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::uint16_t kServerPort = 8000, kPickerMetricsPort = 9090;
-constexpr std::string_view kRedacted = "(redacted)";
-
-bool names_a_credential(std::string_view name) {
-  static constexpr std::array<std::string_view, 6> kWords{"token", "key", "secret", "password", "credential", "authorization"};
-  const std::string lower = core::to_lower(name);
-  return std::any_of(kWords.begin(), kWords.end(), [&](std::string_view word) { return lower.find(word) != std::string::npos; });
-}
-
-/// "--api-key=x" and "--api-key x"; not --max-num-batched-tokens, whose value is a number, nor a path of a key's file.
-bool flag_of_a_credential(std::string_view flag) {
-  static constexpr std::array<std::string_view, 5> kFlags{"--api-key", "--hf-token", "--token", "--password", "--secret"};
-  return std::find(kFlags.begin(), kFlags.end(), flag) != kFlags.end();
-}
-
-void redact_words(Json& words) {
-  bool next = false;
-  for (auto& word : words) {
-    if (!word.is_string()) continue;
-    const std::string text = word.get<std::string>();
-    const auto equals = text.find('=');
-    if (next && text.rfind("--", 0) != 0) word = kRedacted;
-    else if (equals != std::string::npos && flag_of_a_credential(text.substr(0, equals))) word = text.substr(0, equals + 1) + std::string(kRedacted);
-    next = flag_of_a_credential(text);
-  }
-}
-
-/// Depth is bounded: the text was parsed with the same bound before it is kept.
-void redact(Json& node) {
-  if (node.is_array()) {
-    for (auto& item : node) redact(item);
-    return;
-  }
-  if (!node.is_object()) return;
-  if (node.contains("name") && node["name"].is_string() && node.contains("value") && names_a_credential(node["name"].get<std::string>())) node["value"] = kRedacted;
-  for (auto& [key, value] : node.items()) {
-    if ((key == "args" || key == "command") && value.is_array()) redact_words(value);
-    else if (key == "annotations" && value.is_object()) value.erase("kubectl.kubernetes.io/last-applied-configuration");
-    else if (key == "managedFields") value = Json::array();
-    redact(value);
-  }
-}
-
 std::string without_last_slash(std::string_view url) {
   while (!url.empty() && url.back() == '/') url.remove_suffix(1);
   return std::string(url);
@@ -107,13 +63,6 @@ std::vector<PlannedRequest> planned_requests(const Expectation& want, std::uint3
   const Json chat{{"model", want.model()}, {"messages", Json::array({{{"role", "user"}, {"content", "What is the capital of France?"}}})}, {"max_tokens", kRequestMaxTokens}, {"temperature", 0}};
   out.push_back({"chat", "/v1/chat/completions", chat.dump()});
   return out;
-}
-
-std::string redacted(const std::string& text) {
-  Json json = Json::parse(text, nullptr, false);
-  if (json.is_discarded()) return text;
-  redact(json);
-  return json.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
 std::string capture_file(double unix_seconds, bool without_requests, const std::vector<Absence>& absences) {

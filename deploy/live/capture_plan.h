@@ -1,6 +1,5 @@
-// What a live check asks beyond `kubectl get`: metrics pages of which pods, which requests through the gateway; and what of
-// an answer may be written to disk. Called by the command line, which does the asking.
-// It must never let a credential through into a saved state.
+// What a live check asks beyond `kubectl get`: metrics pages of which pods, which requests through the gateway. Called by the
+// command line, which does the asking; redaction.h says what of the answers may be written to disk.
 #pragma once
 
 #include <cstdint>
@@ -33,10 +32,6 @@ struct PlannedRequest {
 };
 /// GET /health and /v1/models, `completions` completions, one chat completion: each of at most kRequestMaxTokens tokens.
 [[nodiscard]] std::vector<PlannedRequest> planned_requests(const Expectation& want, std::uint32_t completions);
-
-/// An answer of `kubectl get -o json` without what looks like a credential: values of environment variables and arguments
-/// that are named like one, and annotations that repeat whole manifests. Text that is no JSON comes back as it is.
-[[nodiscard]] std::string redacted(const std::string& text);
 
 /// capture.json and requests.json of a state.
 [[nodiscard]] std::string capture_file(double unix_seconds, bool without_requests, const std::vector<Absence>& absences);

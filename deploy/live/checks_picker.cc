@@ -146,6 +146,12 @@ void judge_server_page(const MetricsPage& page, Judgement& judge) {
   judge.failed(subject, "lacks " + missing, "all of them", old ? "it is an older vLLM: tell the picker its name by --kv-cache-usage-percentage-metric, or upgrade" : "is it vLLM, with its metrics on (no --disable-log-stats)?");
 }
 
+/// The pod is Ready, and nothing refuses the connection: something between drops it.
+bool kept_out(std::string_view message) {
+  static constexpr std::array<std::string_view, 6> kWords{"i/o timeout", "connection reset", "deadline exceeded", "did not end within", "no route to host", "EOF"};
+  return std::any_of(kWords.begin(), kWords.end(), [&](std::string_view words) { return message.find(words) != std::string_view::npos; });
+}
+
 /// A page that should have been read and was not.
 void judge_absence(const CheckContext& context, PageOwner owner, const Object& pod, Judgement& judge) {
   const Absence absence = context.state.absence(metrics_file(owner, pod.name, false));
@@ -154,7 +160,8 @@ void judge_absence(const CheckContext& context, PageOwner owner, const Object& p
   const bool token = absence.message.find("nauthorized") != std::string::npos || absence.message.find("You must be logged in") != std::string::npos;
   if (absence.reason == AbsenceReason::kNotCaptured) judge.unknown(subject, "its metrics are not in the saved state", metrics_file(owner, pod.name, false), "save it with gatebench deploy check --save DIR");
   else if (token) judge.unknown(subject, "its metrics want a token", "a readable page", "give one: --metrics-token-env VAR (the bundle's ServiceAccount " + context.want.names().metrics_reader + " may read them), or start the picker with --metrics-endpoint-auth=false");
-  else if (absence.reason == AbsenceReason::kForbidden) judge.unknown(subject, "its metrics may not be read: " + absence.message, "the right to get pods/proxy in the namespace", "ask for it");
+  else if (absence.reason == AbsenceReason::kForbidden) judge.unknown(subject, "its metrics may not be read: " + absence.message, absence.message.find("portforward") != std::string::npos ? "the right to create pods/portforward in the namespace" : "the right to get pods/proxy in the namespace", "ask for it");
+  else if (kept_out(absence.message)) judge.unknown(subject, "its metrics cannot be had from here: " + absence.message, "a page", "a NetworkPolicy or STRICT mTLS keeps the API server's proxy out, which is no fault: the right to create pods/portforward gives another way; else save them from inside the cluster as " + metrics_file(owner, pod.name, false));
   else judge.failed(subject, "its metrics cannot be read: " + absence.message, "a page on :" + std::string(owner == PageOwner::kPicker ? "9090" : "8000") + "/metrics", "is the pod Ready, and does it listen on that port?");
 }
 

@@ -169,6 +169,7 @@ TEST(Text, OthersTextIsPrintable) {
   EXPECT_EQ(printable("plain \xc3\xa9 \xe2\x80\xa6"), "plain \xc3\xa9 \xe2\x80\xa6");
   EXPECT_EQ(printable("\x1b[2Ja\nb\tc\x7f"), " [2Ja b c ");
   EXPECT_EQ(printable("\xc2\x9b" "31m \xc2\xa9 \xc2"), "  31m \xc2\xa9 \xc2");
+  EXPECT_EQ(printable("a\xe2\x80\xae" "b\xe2\x81\xa6\xe2\x80\xa8\xe2\x80"), "a   b      \xe2\x80");
   EXPECT_EQ(printable(""), "");
 }
 

@@ -48,6 +48,13 @@ class DeployCheckTest : public testing::Test {
     out.insert(out.end(), more.begin(), more.end());
     return out;
   }
+  /// A kubectl of our own in front of the real one: `cases` of a shell's case over " $* ", then the real one.
+  std::string stub(const std::string& cases) {
+    mkdir(folder_.file("bin").c_str(), 0755);
+    std::ofstream(folder_.file("bin/kubectl")) << "#!/bin/sh\ncase \" $* \" in\n" << cases << "\nesac\nexec " << kubectl_path() << " \"$@\"\n";
+    chmod(folder_.file("bin/kubectl").c_str(), 0755);
+    return "PATH=" + folder_.file("bin") + ":/usr/bin:/bin";
+  }
   support::ScratchFolder folder_;
 };
 
@@ -111,11 +118,7 @@ TEST_F(DeployCheckTest, APickersTokenGoesThroughAForwardedPort) {
   EXPECT_EQ(without.wait(), 4) << without.output;
   EXPECT_NE(without.output.find("its metrics want a token"), std::string::npos) << without.output;
   // kubectl port-forward needs a protocol that the fake server does not speak: a stub stands in for that verb alone.
-  mkdir(folder_.file("bin").c_str(), 0755);
-  std::ofstream(folder_.file("bin/kubectl")) << "#!/bin/sh\ncase \" $* \" in *' port-forward '*) echo 'Forwarding from 127.0.0.1:" << cluster.port()
-                                             << " -> 9090'; exec sleep 600;; esac\nexec " << kubectl_path() << " \"$@\"\n";
-  chmod(folder_.file("bin/kubectl").c_str(), 0755);
-  const std::string path = "PATH=" + folder_.file("bin") + ":/usr/bin:/bin";
+  const std::string path = stub("*' port-forward '*) echo 'Forwarding from 127.0.0.1:" + std::to_string(cluster.port()) + " -> 9090'; exec sleep 600;;");
   Process with(check("plain", {"--metrics-token-env", "READER", "--save", folder_.file("state")}), ".", environment(cluster, {path, "READER=reader"}));
   EXPECT_EQ(with.wait(), 0) << with.output << with.errors;
   Process wrong(check("plain", {"--metrics-token-env", "READER"}), ".", environment(cluster, {path, "READER=other"}));
@@ -174,6 +177,75 @@ TEST_F(DeployCheckTest, ASignalEndsItThoughKubectlHangs) {
   process.signal(SIGTERM);
   EXPECT_EQ(process.wait(std::chrono::seconds(20)), 130) << process.errors;
   EXPECT_NE(kill(child, 0), 0);
+}
+
+TEST_F(DeployCheckTest, OneBadAnswerCostsThatKindAlone) {
+  FakeCluster cluster(LiveState::of(3, Variant::kPlain));
+  for (const auto& [cases, words] : {std::pair{R"(*' get endpointslices'*) echo 'Updating kubectl...'; exit 0;;)", "EndpointSlice: could not be read: kubectl wrote something else than JSON"},
+                                     {R"(*' get endpointslices'*) printf '{"kind":"List","items":[{"kind":"EndpointSlice","metadata":{"na'; exit 0;;)", "it breaks at byte"},
+                                     {R"(*' get nodes '*) kill -9 $$;;)", "Node: could not be read: the program was ended by signal 9"},
+                                     {R"(*' get nodes '*) exit 7;;)", "Node: could not be read: the program ended with status 7 and said nothing"},
+                                     {R"(*' get nodes '*) exit 0;;)", "Node: could not be read: kubectl ended well and wrote nothing"},
+                                     {R"(*' get nodes '*) echo 'Warning: an update is there'; echo '{"items":[]}'; exit 0;;)", "which begins with \"Warning: an update is there"}}) {
+    const std::string path = stub(cases);
+    Process process(check("plain", {"--no-requests"}), ".", environment(cluster, {path}));
+    EXPECT_EQ(process.wait(), 4) << process.output << process.errors;
+    EXPECT_NE(process.output.find(words), std::string::npos) << process.output;
+    EXPECT_NE(process.output.find(", 0 failed"), std::string::npos) << process.output;
+  }
+}
+
+TEST_F(DeployCheckTest, TheLineThatSaysWhyIsShown) {
+  FakeCluster cluster(LiveState::of(3, Variant::kPlain));
+  const std::string noise = R"(printf 'E1128 memcache.go:265] couldn'"'"'t get current server API group list: noise\n%.0s' 1 2 3 4 5 6 7 8 9 10 >&2; )";
+  const std::string plugin = stub("*) " + noise + R"(echo 'Unable to connect to the server: getting credentials: exec: executable gke-gcloud-auth-plugin not found' >&2; echo >&2; echo 'To learn more about this feature, consult the documentation at https://example.com/x' >&2; exit 1;;)");
+  Process process(check("plain"), ".", environment(cluster, {plugin}));
+  EXPECT_EQ(process.wait(), 6) << process.output;
+  EXPECT_NE(process.errors.find("executable gke-gcloud-auth-plugin not found"), std::string::npos) << process.errors;
+  EXPECT_EQ(process.errors.find("https://example.com"), std::string::npos) << process.errors;
+  std::ofstream(folder_.file("broken")) << "apiVersion: v1\nclusters: [\n";
+  Process broken(check("plain"), ".", {"KUBECONFIG=" + folder_.file("broken"), "HOME=" + folder_.path()});
+  EXPECT_EQ(broken.wait(), 2) << broken.output;
+  EXPECT_NE(broken.errors.find("error loading config file"), std::string::npos) << broken.errors;
+  EXPECT_NE(broken.errors.find("KUBECONFIG"), std::string::npos) << broken.errors;
+  std::ofstream(folder_.file("empty")) << "";
+  Process none(check("plain"), ".", {"KUBECONFIG=" + folder_.file("empty"), "HOME=" + folder_.path()});
+  EXPECT_EQ(none.wait(), 6) << none.output;
+}
+
+TEST_F(DeployCheckTest, PagesKeptFromTheProxyAreReadThroughAForwardedPort) {
+  auto live = LiveState::of(3, Variant::kPlain);
+  FakeCluster cluster(std::move(live));
+  const std::string kept_out = R"(*' --raw '*) echo 'Error from server (ServiceUnavailable): error trying to reach service: dial tcp 10.0.0.4:8000: i/o timeout' >&2; exit 1;;)";
+  Process without(check("plain"), ".", environment(cluster, {stub(kept_out + "\n*' port-forward '*) echo 'error: unable to upgrade connection' >&2; exit 1;;")}));
+  EXPECT_EQ(without.wait(), 4) << without.output << without.errors;
+  EXPECT_NE(without.output.find("its metrics cannot be had from here: Error from server (ServiceUnavailable)"), std::string::npos) << without.output;
+  // The stub says which pod it forwards to by the path that the fake cluster serves for it.
+  Process with(check("plain"), ".", environment(cluster, {stub(kept_out + "\n*' port-forward '*) echo 'Forwarding from 127.0.0.1:" + std::to_string(cluster.port()) + " -> 8000'; exec sleep 600;;")}));
+  with.wait();
+  EXPECT_EQ(with.output.find("cannot be had from here"), std::string::npos) << with.output;
+}
+
+TEST_F(DeployCheckTest, AGatewaysKeyIsNeitherShownNorSaved) {
+  FakeCluster cluster(LiveState::of(3, Variant::kPlain));
+  cluster.api_key = "another";
+  cluster.repeats_the_key = true;
+  Process process(check("plain", {"--save", folder_.file("state")}), ".", environment(cluster, {"OPENAI_API_KEY=plain-words-0815"}));
+  EXPECT_EQ(process.wait(), 3) << process.errors;
+  EXPECT_NE(process.output.find("status 401: no such key: Bearer (redacted)"), std::string::npos) << process.output;
+  EXPECT_EQ(process.output.find("0815"), std::string::npos) << process.output;
+  EXPECT_EQ(slurp(folder_.file("state/requests.json")).find("0815"), std::string::npos);
+}
+
+TEST_F(DeployCheckTest, WhereTheStateGoesIsTriedFirst) {
+  FakeCluster cluster(LiveState::of(3, Variant::kPlain));
+  std::ofstream(folder_.file("a-file")) << "";
+  for (const std::string& folder : {folder_.file("a-file"), folder_.file("a-file/below"), std::string("/proc/nope/x")}) {
+    Process process(check("plain", {"--save", folder}), ".", environment(cluster));
+    EXPECT_EQ(process.wait(), 2) << process.output;
+    EXPECT_NE(process.errors.find("--save"), std::string::npos) << process.errors;
+  }
+  EXPECT_TRUE(cluster.asked().empty());
 }
 
 TEST_F(DeployCheckTest, ReplicasAreFoundThroughAServicesSlices) {

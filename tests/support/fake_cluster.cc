@@ -180,7 +180,8 @@ void FakeCluster::serve_model(core::net::HttpExchange& exchange) {
   const auto& request = exchange.request();
   const std::string& path = request.path;
   const auto ends = [&](const std::string& end) { return path.size() >= end.size() && path.compare(path.size() - end.size(), end.size(), end) == 0; };
-  if (!api_key.empty() && core::net::find_header(request.headers, "authorization") != "Bearer " + api_key) return respond(exchange, 401, {{"error", "no key"}});
+  const std::string given(core::net::find_header(request.headers, "authorization"));
+  if (!api_key.empty() && given != "Bearer " + api_key) return exchange.respond(401, {}, repeats_the_key ? "no such key: " + given : "no key");
   if (ends("/health")) return exchange.respond(200, {}, "");
   if (ends("/v1/models")) return respond(exchange, 200, {{"data", {{{"id", state_.want().model()}}}}});
   const Json body = Json::parse(request.body, nullptr, false);

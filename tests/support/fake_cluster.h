@@ -34,6 +34,7 @@ class FakeCluster {
   std::set<std::string> forbidden;       ///< plurals that may not be listed
   std::set<std::string> unknown;         ///< plurals that discovery does not have
   std::string api_key;                   ///< the gateway asks for it
+  bool repeats_the_key = false;          ///< the gateway's refusal holds what it was sent
 
   [[nodiscard]] std::vector<std::string> asked();   ///< paths, in order
 
