@@ -19,25 +19,36 @@ bool is_template_file(std::string_view name) {
   return ends(".gotmpl") || ends(".tpl") || ends(".tmpl") || ends(".sh");
 }
 
-/// A v1 List holds objects; each becomes a document of its own, so that places stay true.
-void take_apart(std::vector<Document>& documents) {
+/// A v1 List holds objects; each becomes a document of its own, so that places stay true. Lists may hold lists, though nobody
+/// nests them deep.
+void take_apart(std::vector<Document>& documents, int depth = 0) {
+  constexpr int kMaxDepth = 4;
   std::vector<Document> out;
   for (auto& document : documents) {
     const auto kind = document.root["kind"].str();
-    const bool list = kind.size() >= 4 && kind.substr(kind.size() - 4) == "List" && document.root["items"].is_list() &&
+    const bool list = depth < kMaxDepth && kind.size() >= 4 && kind.substr(kind.size() - 4) == "List" && document.root["items"].is_list() &&
                       document.root["apiVersion"].exists();
     if (!list) {
       out.push_back(std::move(document));
       continue;
     }
+    std::vector<Document> items;
     for (const auto& item : document.root["items"].items) {
       Document one;
       one.file = document.file;
       one.index = document.index;
       one.at = item.at;
       one.root = item;
-      out.push_back(std::move(one));
+      // What the API server lists under "PodList" leaves out of each item what the list says once.
+      if (kind.size() > 4 && item.is_map() && !item["kind"].exists() && !item["apiVersion"].exists()) {
+        one.root.members.push_back({"apiVersion", item.at, NodeKind::kString, document.root["apiVersion"]});
+        one.root.members.push_back({"kind", item.at, NodeKind::kString, document.root["kind"]});
+        one.root.members.back().value.text = std::string(kind.substr(0, kind.size() - 4));
+      }
+      items.push_back(std::move(one));
     }
+    take_apart(items, depth + 1);
+    std::move(items.begin(), items.end(), std::back_inserter(out));
   }
   documents = std::move(out);
 }

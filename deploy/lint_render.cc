@@ -81,12 +81,29 @@ Json sarif_rule(const Rule& rule) {
           {"defaultConfiguration", {{"level", word_for(rule.severity)}}}};
 }
 
+/// A path as a URI reference: RFC 3986's unreserved characters and '/' stay, every other byte is escaped. A colon in the first
+/// segment would begin a scheme.
+std::string uri_of(std::string_view path) {
+  std::string out;
+  for (const char c : path) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || std::string_view("-._~/()").find(c) != std::string_view::npos;
+    if (plain) {
+      out += c;
+      continue;
+    }
+    constexpr std::string_view kHex = "0123456789ABCDEF";
+    const auto byte = static_cast<unsigned char>(c);
+    out += {'%', kHex[byte >> 4], kHex[byte & 15]};
+  }
+  return out;
+}
+
 Json sarif_result(const Finding& f) {
   const Json region{{"startLine", std::max(1, f.at.line)}, {"startColumn", std::max(1, f.at.column)}};
   return {{"ruleId", f.rule},
           {"level", word_for(f.severity)},
           {"message", {{"text", (f.object.empty() ? "" : f.object + ": ") + f.message + (f.fix.empty() ? "" : ". " + f.fix)}}},
-          {"locations", Json::array({{{"physicalLocation", {{"artifactLocation", {{"uri", f.file}}}, {"region", region}}}}})}};
+          {"locations", Json::array({{{"physicalLocation", {{"artifactLocation", {{"uri", uri_of(f.file)}}}, {"region", region}}}}})}};
 }
 
 std::string render_sarif(const LintReport& report) {

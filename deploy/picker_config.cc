@@ -31,8 +31,23 @@ void add_from_arguments(const PodSet& pods, const Node& container, std::vector<P
   for (std::size_t i = 0; i < args.size(); ++i) {
     for (const auto flag : kTextFlags) {
       const auto word = args[i].str();
-      if (word == flag && i + 1 < args.size()) out.push_back({pods.object, &pods, "", std::string(args[i + 1].str()), args[i + 1].at, !args[i + 1].plain});
-      else if (word.rfind(std::string(flag) + "=", 0) == 0) out.push_back({pods.object, &pods, "", std::string(word.substr(flag.size() + 1)), args[i].at, false});
+      if (word == flag && i + 1 < args.size()) out.push_back({pods.object->document, pods.object, picker_image(pods), "", std::string(args[i + 1].str()), args[i + 1].at, !args[i + 1].plain});
+      else if (word.rfind(std::string(flag) + "=", 0) == 0) out.push_back({pods.object->document, pods.object, picker_image(pods), "", std::string(word.substr(flag.size() + 1)), args[i].at, false});
+    }
+  }
+}
+
+/// The charts inferencepool (inferenceExtension) and llm-d-router-gateway (router.epp): of several files the picker reads the one
+/// that pluginsConfigFile names.
+void add_from_values(const Document& document, std::vector<PickerConfigText>& out) {
+  for (const Node* picker : {&document.root["inferenceExtension"], &document.root.path({"router", "epp"})}) {
+    const Node& image = (*picker)["image"];
+    const std::string name(image["name"].exists() ? image["name"].str() : image["repository"].str());
+    const std::string hub(image["hub"].exists() ? image["hub"].str() : image["registry"].str());
+    const auto read = (*picker)["pluginsConfigFile"].str();
+    for (const auto& member : (*picker)["pluginsCustomConfig"].members) {
+      if (!member.value.is_string() || (!read.empty() && member.key != read)) continue;
+      out.push_back({&document, nullptr, picker_image(hub + "/" + name + ":" + std::string(image["tag"].str())), member.key, member.value.text, member.value.at, !member.value.plain});
     }
   }
 }
@@ -70,14 +85,19 @@ std::vector<PickerConfigText> picker_configs(const Bundle& bundle) {
   for (const auto& object : bundle.objects) {
     if (object.kind == "ConfigMap") {
       for (const auto& member : object.root()["data"].members) {
-        if (member.value.is_string() && is_config(member.value.text)) out.push_back({&object, reader_of(bundle, object), member.key, member.value.text, member.value.at, !member.value.plain});
+        if (!member.value.is_string() || !is_config(member.value.text)) continue;
+        const PodSet* reader = reader_of(bundle, object);
+        out.push_back({object.document, &object, reader == nullptr ? PickerImage{} : picker_image(*reader), member.key, member.value.text, member.value.at, !member.value.plain});
       }
     }
     const Node& inlined = object.spec().path({"router", "scheduler", "config", "inline"});
-    if (object.kind == "LLMInferenceService" && inlined.is_map()) out.push_back({&object, nullptr, "", to_json_text(inlined), inlined.at, false});
+    if (object.kind == "LLMInferenceService" && inlined.is_map()) out.push_back({object.document, &object, {}, "", to_json_text(inlined), inlined.at, false});
   }
   for (const auto& pods : bundle.pods) {
     for (const Node* container : containers_of(*pods.pod_spec)) add_from_arguments(pods, *container, out);
+  }
+  for (const auto& values : bundle.values) {
+    if (values.kind == ValuesKind::kInferencePool) add_from_values(*values.document, out);
   }
   return out;
 }

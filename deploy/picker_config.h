@@ -1,4 +1,5 @@
-// EndpointPickerConfigs inside a bundle: in ConfigMaps, in arguments, inline in an LLMInferenceService. Private to deploy/.
+// EndpointPickerConfigs inside a bundle: in ConfigMaps, in arguments, in the charts' values, inline in an LLMInferenceService.
+// Private to deploy/.
 #pragma once
 
 #include <optional>
@@ -11,19 +12,6 @@
 
 namespace deploy {
 
-struct PickerConfigText {
-  const Object* object = nullptr;   ///< where it is written
-  const PodSet* picker = nullptr;   ///< the picker that reads it; null: not known
-  std::string key;                  ///< of the ConfigMap's data; empty elsewhere
-  std::string text;
-  Position at;                      ///< of the text's first line less one
-  bool lines_known = false;         ///< line n of the text is line at.line + n of the file
-};
-[[nodiscard]] std::vector<PickerConfigText> picker_configs(const Bundle& bundle);
-
-/// The file that a picker's container is told to read (--config-file), without its folder; empty: none is named.
-[[nodiscard]] std::string config_file_of(const Node& pod_spec);
-
 /// What an image tag says of the picker that is in it.
 struct PickerImage {
   enum class Origin { kUnknown, kInferenceExtension, kLlmD };
@@ -33,6 +21,20 @@ struct PickerImage {
 };
 [[nodiscard]] PickerImage picker_image(std::string_view image);
 [[nodiscard]] PickerImage picker_image(const PodSet& pods);
+
+struct PickerConfigText {
+  const Document* document = nullptr;   ///< where it is written
+  const Object* object = nullptr;   ///< the same as an object; null: helm values
+  PickerImage image;                ///< of the picker that reads it, where that is known
+  std::string key;                  ///< the file's name in a ConfigMap or in values; empty elsewhere
+  std::string text;
+  Position at;                      ///< of the text's first line less one
+  bool lines_known = false;         ///< line n of the text is line at.line + n of the file
+};
+[[nodiscard]] std::vector<PickerConfigText> picker_configs(const Bundle& bundle);
+
+/// The file that a picker's container is told to read (--config-file), without its folder; empty: none is named.
+[[nodiscard]] std::string config_file_of(const Node& pod_spec);
 
 /// A node as JSON, which every YAML reader takes.
 [[nodiscard]] std::string to_json_text(const Node& node);

@@ -141,7 +141,9 @@ void policies_select_something(const LintContext& context, Findings& findings) {
     const bool any = std::any_of(context.bundle.pods.begin(), context.bundle.pods.end(), [&](const PodSet& p) { return policy_selects(*policy, p); });
     const auto gateways = gateway_pods(context.bundle);
     const bool gateway = std::any_of(gateways.begin(), gateways.end(), [&](const Peer& g) { return same_namespace(policy->name_space, g.name_space) && label_selector_selects(policy->spec()["podSelector"], g.labels); });
-    if (!any && !gateway) findings.add(*policy, policy->spec()["podSelector"].at, "its podSelector matches no pod of the bundle");
+    // Of a namespace in which the bundle runs nothing, nothing is known.
+    const bool empty = std::none_of(context.bundle.pods.begin(), context.bundle.pods.end(), [&](const PodSet& p) { return same_namespace(policy->name_space, p.name_space); });
+    if (!any && !gateway && !empty) findings.add(*policy, policy->spec()["podSelector"].at, "its podSelector matches no pod of the bundle");
   }
 }
 
@@ -150,7 +152,9 @@ void dns_is_open(const LintContext& context, Findings& findings) {
     for (const auto protocol : {std::string_view("UDP"), std::string_view("TCP")}) {
       const Flow flow{Direction::kEgress, {"kube-dns", "kube-system", {{"k8s-app", "kube-dns"}}, false}, 53, protocol};
       const Object* policy = blocked_by(context.bundle, pods, flow, pods);
-      if (policy != nullptr) findings.add(*policy, policy->spec().at, "selects " + pods.owner + ", and no policy lets it ask DNS (53 " + std::string(protocol) + ")");
+      if (policy == nullptr) continue;
+      findings.add(*policy, policy->spec().at, "selects " + pods.owner + ", and no policy lets it ask DNS (53 " + std::string(protocol) + ")");
+      if (pods.role == PodRole::kOther) findings.last().severity = Severity::kWarning;
     }
   }
 }

@@ -83,9 +83,23 @@ void judge_health_check(const Object& policy, Findings& findings) {
   if (timeout > interval) findings.add(policy, fields.at, "timeoutSec " + std::to_string(timeout) + " is more than checkIntervalSec " + std::to_string(interval));
 }
 
+/// A policy for a pool, or for a Service that selects model servers; other applications have health checks of their own.
+bool is_for_servers(const Bundle& bundle, const Object& policy) {
+  const Node& target = policy.spec()["targetRef"];
+  if (target["kind"].str() != "Service") return true;
+  const Object* service = bundle.find("Service", policy.name_space, target["name"].str());
+  if (service == nullptr) return false;
+  const Labels selector = labels_of(service->spec()["selector"]);
+  return !selector.empty() && std::any_of(bundle.pods.begin(), bundle.pods.end(), [&](const PodSet& pods) {
+    return pods.role == PodRole::kModelServer && same_namespace(pods.name_space, service->name_space) && selects(selector, pods.labels);
+  });
+}
+
 void pools_have_health_checks(const LintContext& context, Findings& findings) {
   if (context.variant != Variant::kGke) return;
-  for (const Object* policy : context.bundle.of_kind(kGke, "HealthCheckPolicy")) judge_health_check(*policy, findings);
+  for (const Object* policy : context.bundle.of_kind(kGke, "HealthCheckPolicy")) {
+    if (is_for_servers(context.bundle, *policy)) judge_health_check(*policy, findings);
+  }
   for (const Object* pool : context.bundle.of_kind("InferencePool")) {
     if (policies_for(context.bundle, "HealthCheckPolicy", *pool).empty()) {
       findings.add(*pool, pool->root().at, "has no HealthCheckPolicy: GKE asks \"/\", gets 404, and takes the backend out");
@@ -96,6 +110,7 @@ void pools_have_health_checks(const LintContext& context, Findings& findings) {
 void backends_may_take_their_time(const LintContext& context, Findings& findings) {
   if (context.variant != Variant::kGke) return;
   for (const Object* policy : context.bundle.of_kind(kGke, "GCPBackendPolicy")) {
+    if (!is_for_servers(context.bundle, *policy)) continue;
     const Node& timeout = policy->spec().path({"default", "timeoutSec"});
     if (!timeout.exists()) findings.add(*policy, policy->spec().at, "no timeoutSec: GKE cuts responses after 30 s");
     else if (timeout.integer().value_or(0) < kShortTimeout_s) findings.add(*policy, timeout.at, "timeoutSec " + std::string(timeout.str()) + " cuts long generations");
@@ -215,6 +230,8 @@ void servers_reserve(const LintContext& context, Findings& findings) {
     if (pods.role != PodRole::kModelServer && pods.role != PodRole::kPicker) continue;
     for (const Node* container : containers_of(*pods.pod_spec)) {
       if (!(*container)["image"].exists() && !(*container)["args"].exists()) continue;
+      // A scheduler's template without an image is laid over the controller's preset, which brings the requests.
+      if (pods.role == PodRole::kPicker && pods.object != nullptr && pods.object->kind == "LLMInferenceService" && !(*container)["image"].exists()) continue;
       for (const auto what : {"cpu", "memory"}) {
         if (!container->path({"resources", "requests", what}).exists()) findings.add(pods, container->at, "container " + std::string((*container)["name"].str()) + " requests no " + what);
       }

@@ -17,6 +17,11 @@ Position place(const PickerConfigText& config, int line) {
   return config.lines_known && line > 0 ? Position{config.at.line + line, 1} : config.at;
 }
 
+void add(const PickerConfigText& config, Findings& findings, Position at, std::string message) {
+  if (config.object != nullptr) findings.add(*config.object, at, std::move(message));
+  else findings.add(*config.document, at, std::move(message));
+}
+
 /// "@:3:5: what; what to do" as the loader says it, one per line.
 /// What only this router lacks is no fault of the file: a warning that the rest was not judged.
 void add_problems(const PickerConfigText& config, const core::Error& error, Findings& findings) {
@@ -31,31 +36,39 @@ void add_problems(const PickerConfigText& config, const core::Error& error, Find
       text = third == std::string_view::npos ? text : text.substr(third + 2);
     }
     if (text.empty()) continue;
-    findings.add(*config.object, place(config, number), "EndpointPickerConfig: " + std::string(text) + (lacking ? ": the rest of it was not judged" : ""));
+    add(config, findings, place(config, number), "EndpointPickerConfig: " + std::string(text) + (lacking ? ": the rest of it was not judged" : ""));
     if (lacking) findings.last().severity = Severity::kWarning;
   }
 }
 
 void judge_for_image(const PickerConfigText& config, const router::PickerConfig& read, Findings& findings) {
-  if (config.picker == nullptr) return;
-  const PickerImage image = picker_image(*config.picker);
+  const PickerImage& image = config.image;
   for (const auto& scorer : read.scorers) {
     const bool llm_d_only = scorer.kind == router::ScorerKind::kLoadAware || scorer.kind == router::ScorerKind::kNoHitLru || scorer.kind == router::ScorerKind::kActiveRequest;
     if (image.origin == PickerImage::Origin::kInferenceExtension && llm_d_only) {
-      findings.add(*config.object, config.at, std::string(router::type_of(scorer.kind)) + " is unknown to the picker's image: it aborts at start");
+      add(config, findings, config.at, std::string(router::type_of(scorer.kind)) + " is unknown to the picker's image: it aborts at start");
     }
     const bool whole = scorer.weight == static_cast<double>(static_cast<std::int64_t>(scorer.weight));
     if (image.origin == PickerImage::Origin::kInferenceExtension && image.older_than(1, 4) && !whole) {
-      findings.add(*config.object, config.at, "a weight that is no whole number: pickers before v1.4 abort at start");
+      add(config, findings, config.at, "a weight that is no whole number: pickers before v1.4 abort at start");
     }
   }
 }
 
+/// The group llm-d.ai is known to llm-d's router from v0.9 on; it still takes the old one.
+void judge_dialect(const LintContext& context, const PickerConfigText& config, Findings& findings) {
+  const bool new_group = config.text.find("llm-d.ai/v1") != std::string::npos;
+  const bool old_image = config.image.origin == PickerImage::Origin::kInferenceExtension || (config.image.origin == PickerImage::Origin::kLlmD && config.image.older_than(0, 9));
+  if (!new_group || (!old_image && context.options.pin != Pin::kEarly2026)) return;
+  add(config, findings, config.at, std::string("apiVersion of the group llm-d.ai, which ") + (old_image ? "the picker's image" : "the pinned picker (early-2026)") + " does not know: write inference.networking.x-k8s.io/v1alpha1");
+}
+
 void configs_load(const LintContext& context, Findings& findings) {
   for (const auto& config : picker_configs(context.bundle)) {
+    judge_dialect(context, config, findings);
     const auto read = router::load_picker_config(config.text, "@");
     if (!read) add_problems(config, read.error(), findings);
-    else if (read->scorers.empty()) findings.add(*config.object, config.at, "EndpointPickerConfig: no profile has a scorer, so every endpoint is as good as any");
+    else if (read->scorers.empty()) add(config, findings, config.at, "EndpointPickerConfig: no profile has a scorer, so every endpoint is as good as any");
     else judge_for_image(config, *read, findings);
   }
 }
@@ -75,9 +88,9 @@ void prefix_is_scored(const LintContext& context, Findings& findings) {
       if (scorer.kind == router::ScorerKind::kPrefixCache) prefix = scorer.weight;
       else most = std::max(most, scorer.weight);
     }
-    if (prefix <= 0) findings.add(*config.object, config.at, "no prefix-cache-scorer with a weight above 0 under Pattern 3");
+    if (prefix <= 0) add(config, findings, config.at, "no prefix-cache-scorer with a weight above 0 under Pattern 3");
     else if (prefix < most) {
-      findings.add(*config.object, config.at, "prefix-cache-scorer weighs less than another scorer: load alone decides");
+      add(config, findings, config.at, "prefix-cache-scorer weighs less than another scorer: load alone decides");
       findings.last().severity = Severity::kWarning;
     }
   }
@@ -85,12 +98,12 @@ void prefix_is_scored(const LintContext& context, Findings& findings) {
 
 void parameters_are_read(const LintContext& context, Findings& findings) {
   for (const auto& config : picker_configs(context.bundle)) {
-    const PickerImage image = config.picker == nullptr ? PickerImage{} : picker_image(*config.picker);
+    const PickerImage& image = config.image;
     const bool old_name = config.text.find("hashBlockSize") != std::string::npos;
     const bool new_name = config.text.find("blockSize:") != std::string::npos || config.text.find("\"blockSize\"") != std::string::npos;
     if (image.origin != PickerImage::Origin::kInferenceExtension) continue;
-    if (image.older_than(1, 1) && new_name) findings.add(*config.object, config.at, "blockSize is ignored by pickers before v1.1, which read hashBlockSize");
-    if (!image.older_than(1, 1) && image.major > 0 && old_name) findings.add(*config.object, config.at, "hashBlockSize is ignored since v1.1, which reads blockSize");
+    if (image.older_than(1, 1) && new_name) add(config, findings, config.at, "blockSize is ignored by pickers before v1.1, which read hashBlockSize");
+    if (!image.older_than(1, 1) && image.major > 0 && old_name) add(config, findings, config.at, "hashBlockSize is ignored since v1.1, which reads blockSize");
   }
 }
 

@@ -106,11 +106,23 @@ constexpr std::array<std::pair<std::string_view, std::int64_t>, 4> kContexts{{{"
                                                                              {"google/gemma-2b-it", 8192},
                                                                              {"google/gemma-2-9b-it", 8192}}};
 
+/// 2048, and as vLLM takes it: 64k (thousand), 64K (times 1024), 25.6k, 1m, 1M.
+std::optional<std::int64_t> length_of(std::string_view text) {
+  if (text.empty()) return std::nullopt;
+  static constexpr std::array<std::pair<char, double>, 6> kSuffixes{{{'k', 1e3}, {'K', 1024.0}, {'m', 1e6}, {'M', 1024.0 * 1024.0}, {'g', 1e9}, {'G', 1024.0 * 1024.0 * 1024.0}}};
+  for (const auto& [suffix, factor] : kSuffixes) {
+    if (text.back() != suffix) continue;
+    const auto number = core::parse_number(text.substr(0, text.size() - 1));
+    return number && *number > 0 && *number * factor < 1e15 ? std::optional(static_cast<std::int64_t>(*number * factor)) : std::nullopt;
+  }
+  return core::parse_integer(text);
+}
+
 void context_fits(const LintContext& context, Findings& findings) {
   for (const auto& server : servers(context.bundle)) {
     const auto length = flag_value(command_words(*server.container), "--max-model-len");
     if (!length) continue;
-    const auto tokens = core::parse_integer(length->text);
+    const auto tokens = length_of(length->text);
     const std::string model = model_of(*server.pods);
     for (const auto& [known, most] : kContexts) {
       if (known == model && tokens && *tokens > most) findings.add(*server.pods, length->at, "--max-model-len " + length->text + ", but " + model + " ends at " + std::to_string(most));

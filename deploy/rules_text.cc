@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
+#include <set>
 
 #include "deploy/operation_rules.h"
 
@@ -17,6 +18,9 @@ std::size_t run_of_token(std::string_view text, std::size_t from) {
   return n;
 }
 
+/// "xxxxxxxxxxxxxxxxxxxx": no secret is made of two letters.
+bool is_placeholder(std::string_view token) { return std::set<char>(token.begin(), token.end()).size() <= 2; }
+
 /// What kind of secret a text holds; empty: none that is known. Placeholders in capitals are none.
 std::string_view secret_in(std::string_view text) {
   struct Mark {
@@ -28,7 +32,8 @@ std::string_view secret_in(std::string_view text) {
   for (const auto& mark : kMarks) {
     for (auto at = text.find(mark.prefix); at != std::string_view::npos; at = text.find(mark.prefix, at + 1)) {
       const bool starts = at == 0 || std::isalnum(static_cast<unsigned char>(text[at - 1])) == 0;
-      if (starts && run_of_token(text, at + mark.prefix.size()) >= mark.least) return mark.what;
+      const auto token = text.substr(at + mark.prefix.size(), run_of_token(text, at + mark.prefix.size()));
+      if (starts && token.size() >= mark.least && !is_placeholder(token)) return mark.what;
     }
   }
   if (text.find("-----BEGIN") != std::string_view::npos && text.find("PRIVATE KEY-----") != std::string_view::npos) return "a private key";

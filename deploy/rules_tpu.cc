@@ -42,13 +42,22 @@ void chips_fit_topology(const LintContext& context, Findings& findings) {
   }
 }
 
+/// A node affinity that is required says the same as a selector; all of its terms have to.
+bool required_by_affinity(const PodSet& pods, std::string_view label) {
+  const auto& terms = pods.pod_spec->path({"affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution", "nodeSelectorTerms"}).items;
+  return !terms.empty() && std::all_of(terms.begin(), terms.end(), [&](const Node& term) {
+    const auto& expressions = term["matchExpressions"].items;
+    return std::any_of(expressions.begin(), expressions.end(), [&](const Node& e) { return e["key"].str() == label && e["operator"].str() == "In"; });
+  });
+}
+
 void both_selectors(const LintContext& context, Findings& findings) {
   std::set<const PodSet*> seen;
   for (const auto& tpu : tpu_containers(context.bundle)) {
     if (!seen.insert(tpu.pods).second) continue;
     const Node& selector = node_selector_of(*tpu.pods);
     for (const auto label : {kAcceleratorLabel, kTopologyLabel}) {
-      if (!selector[label].exists()) findings.add(*tpu.pods, selector.exists() ? selector.at : tpu.container->at, "nodeSelector has no " + std::string(label));
+      if (!selector[label].exists() && !required_by_affinity(*tpu.pods, label)) findings.add(*tpu.pods, selector.exists() ? selector.at : tpu.container->at, "nodeSelector has no " + std::string(label));
     }
     const auto accelerator = selector[kAcceleratorLabel].str();
     const auto machine = selector["node.kubernetes.io/instance-type"].str();

@@ -13,7 +13,22 @@ namespace {
 
 std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
 
+/// 2020-01-01, with or without a time: YAML 1.1's timestamps begin so. kustomize writes them out with their time.
+bool is_date(const Node& value) {
+  const std::string& text = value.text;
+  if (!value.plain || text.size() < 8 || text.size() > 40) return false;
+  std::size_t digits[3] = {0, 0, 0}, part = 0, i = 0;
+  for (; i < text.size() && part < 3; ++i) {
+    if (std::isdigit(static_cast<unsigned char>(text[i])) != 0) ++digits[part];
+    else if (text[i] == '-' && part < 2) ++part;
+    else break;
+  }
+  const bool fits = digits[0] == 4 && (digits[1] == 1 || digits[1] == 2) && (digits[2] == 1 || digits[2] == 2);
+  return fits && (i == text.size() || text[i] == 'T' || text[i] == 't' || text[i] == ' ');
+}
+
 void want_string(const Node& value, const std::string& where, const Document& document, Findings& findings) {
+  if (value.is_string() && is_date(value)) findings.add(document, value.at, where + " is " + value.text + ", which unquoted is a date, not a string");
   if (!value.is_scalar() || value.is_string()) return;
   findings.add(document, value.at, where + " is " + value.text + ", which unquoted is " + std::string(word_for(value.kind)) + ", not a string");
 }
@@ -119,6 +134,12 @@ void names_are_legal(const LintContext& context, Findings& findings) {
   }
 }
 
+bool same_value(const Node& a, const Node& b) {
+  const auto same_member = [](const Member& x, const Member& y) { return x.key == y.key && same_value(x.value, y.value); };
+  return a.kind == b.kind && a.text == b.text && std::equal(a.items.begin(), a.items.end(), b.items.begin(), b.items.end(), same_value) &&
+         std::equal(a.members.begin(), a.members.end(), b.members.begin(), b.members.end(), same_member);
+}
+
 void objects_are_unique(const LintContext& context, Findings& findings) {
   std::map<std::tuple<std::string, std::string, std::string, std::string>, const Object*> seen;
   for (const auto& object : context.bundle.objects) {
@@ -126,7 +147,10 @@ void objects_are_unique(const LintContext& context, Findings& findings) {
     const auto [at, fresh] = seen.insert({{object.group, object.kind, object.name_space, object.name}, &object});
     if (fresh) continue;
     const auto& first = *at->second->document;
-    findings.add(object, object.metadata()["name"].at, "is defined twice, first in " + first.file + ":" + std::to_string(first.root.at.line));
+    const bool same = same_value(first.root, object.root());
+    findings.add(object, object.metadata()["name"].at, "is defined twice" + std::string(same ? ", alike" : "") + ", first in " + first.file + ":" + std::to_string(first.root.at.line));
+    // Bundles that share a Namespace or a Gateway each bring it.
+    if (same) findings.last().severity = Severity::kNote;
   }
 }
 
@@ -151,12 +175,18 @@ void environment_is_unique(const LintContext& context, Findings& findings) {
   }
 }
 
+/// Flags that vLLM collects.
+constexpr std::array<std::string_view, 3> kRepeatable{"--middleware", "--lora-modules", "--allowed-origins"};
+
+/// Of servers, pickers and loads: which flags others' programs collect is not known here.
 void flags_are_unique(const LintContext& context, Findings& findings) {
   for (const auto& pods : context.bundle.pods) {
-    for (const Node* container : containers_of(*pods.pod_spec, true)) {
+    if (pods.role == PodRole::kOther || pods.role == PodRole::kGateway) continue;
+    for (const Node* container : containers_of(*pods.pod_spec)) {
       std::set<std::string> seen;
       for (const auto& word : command_words(*container)) {
         const std::string flag = word.text.substr(0, word.text.find('='));
+        if (std::find(kRepeatable.begin(), kRepeatable.end(), flag) != kRepeatable.end()) continue;
         if (flag.rfind("--", 0) == 0 && flag.size() > 2 && !seen.insert(flag).second) findings.add(pods, word.at, flag + " is given twice; the last one counts");
       }
       const Node& tensor = pods.pod_spec->path({"parallelism", "tensor"});

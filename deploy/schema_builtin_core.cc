@@ -11,6 +11,8 @@ namespace {
 constexpr std::string_view kCore = R"yaml(
 kind: Definitions
 definitions:
+  # apimachinery, resource.Quantity: the suffixes are these and no others; a number needs no quotes.
+  Quantity: {pattern: '^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?[0-9]+)?$'}
   PodSpec:
     type: object
     properties:
@@ -69,7 +71,12 @@ definitions:
       env: {type: array, items: {type: object, required: [name], properties: {name: {type: string, minLength: 1}, value: {type: string}, valueFrom: {type: object}}}}
       envFrom: {type: array}
       ports: {type: array, items: {type: object, required: [containerPort], properties: {name: {type: string, maxLength: 15}, containerPort: {type: integer, minimum: 1, maximum: 65535}, hostPort: {type: integer}, hostIP: {type: string}, protocol: {type: string, enum: [TCP, UDP, SCTP]}}}}
-      resources: {type: object, properties: {limits: {type: object}, requests: {type: object}, claims: {type: array}}}
+      resources:
+        type: object
+        properties:
+          limits: {type: object, additionalProperties: {x-ref: Quantity}}
+          requests: {type: object, additionalProperties: {x-ref: Quantity}}
+          claims: {type: array}
       resizePolicy: {type: array}
       restartPolicy: {type: string}
       restartPolicyRules: {type: array}

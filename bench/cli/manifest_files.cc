@@ -7,7 +7,7 @@
 #include <array>
 #include <filesystem>
 #include <iostream>
-#include <iterator>
+#include <set>
 
 #include "bench/cli/files.h"
 
@@ -42,18 +42,31 @@ core::Result<std::vector<std::string>> files_below(const std::string& folder) {
   return out;
 }
 
+core::Result<std::string> read_standard_input() {
+  std::string text;
+  char part[65536];
+  while (std::cin.read(part, sizeof part) || std::cin.gcount() > 0) {
+    text.append(part, static_cast<std::size_t>(std::cin.gcount()));
+    if (text.size() > kMostBytes) return core::fail(core::ErrorCode::kInvalid, fmt::format("standard input is larger than {} MB", kMostBytes >> 20), "give manifests alone");
+  }
+  return text;
+}
+
 }  // namespace
 
 core::Result<std::vector<deploy::SourceFile>> read_manifest_files(const std::vector<std::string>& paths) {
   std::vector<deploy::SourceFile> out;
   std::string errors, hint;
+  std::set<std::string> seen;
   const auto note = [&](const core::Error& error) {
     errors += (errors.empty() ? "" : "\n") + error.message;
     hint = error.hint;
   };
   for (const auto& path : paths) {
     if (path == "-") {
-      out.push_back({"(stdin)", std::string(std::istreambuf_iterator<char>(std::cin), {})});
+      auto text = read_standard_input();
+      if (text) out.push_back({"(stdin)", std::move(*text)});
+      else note(text.error());
       continue;
     }
     std::error_code error;
@@ -67,6 +80,8 @@ core::Result<std::vector<deploy::SourceFile>> read_manifest_files(const std::vec
       names = std::move(*below);
     }
     for (const auto& name : names) {
+      // "folder folder/file" names a file twice: it is one file.
+      if (const auto whole = fs::weakly_canonical(name, error); !error && !seen.insert(whole.string()).second) continue;
       auto text = read_file(name, kMostBytes);
       if (text) out.push_back({name, std::move(*text)});
       else note(text.error());

@@ -71,7 +71,7 @@ class TreeBuilder final : public YAML::EventHandler {
   void OnSequenceEnd() override { end(); }
   void OnMapStart(const YAML::Mark& mark, const std::string&, YAML::anchor_t anchor, YAML::EmitterStyle::value) override {
     if (!open_.empty() && open_.back().node.is_map() && !open_.back().key) {
-      stop(mark, "a mapping as a key: \"{{ … }}\" is a template, not YAML", kRender);
+      stop(mark, "a mapping as a key: \"{{ … }}\" is a template, not YAML; JSON that is cut off reads like that, too", kRender);
     }
     begin(mark, NodeKind::kMap, anchor);
   }
@@ -192,6 +192,21 @@ std::string_view line_of(std::string_view text, int line) {
   return text.substr(0, text.find('\n'));
 }
 
+/// Where a text stops being UTF-8; none: it is. One in UTF-16 or UTF-32, which begins with its mark, is yaml-cpp's matter.
+std::optional<std::size_t> bad_utf8(std::string_view text) {
+  if (text.rfind("\xFE\xFF", 0) == 0 || text.rfind("\xFF\xFE", 0) == 0) return std::nullopt;
+  for (std::size_t i = 0; i < text.size();) {
+    const auto byte = static_cast<unsigned char>(text[i]);
+    const std::size_t size = byte < 0x80 ? 1 : byte >= 0xC2 && byte < 0xE0 ? 2 : byte >= 0xE0 && byte < 0xF0 ? 3 : byte >= 0xF0 && byte < 0xF5 ? 4 : 0;
+    if (size == 0 || i + size > text.size()) return i;
+    for (std::size_t k = 1; k < size; ++k) {
+      if ((static_cast<unsigned char>(text[i + k]) & 0xC0) != 0x80) return i;
+    }
+    i += size;
+  }
+  return std::nullopt;
+}
+
 std::optional<InputProblem> refuse(std::string_view text, std::string_view file, const ParseLimits& limits) {
   const auto problem = [&](std::string message, std::string fix) {
     return InputProblem{std::string(file), {1, 1}, std::move(message), std::move(fix)};
@@ -202,6 +217,11 @@ std::optional<InputProblem> refuse(std::string_view text, std::string_view file,
   if (const auto nul = text.find('\0'); nul != std::string_view::npos) {
     InputProblem p = problem("a zero byte: this is no text file", "give YAML or JSON files in UTF-8");
     p.at.line = 1 + static_cast<int>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(nul), '\n'));
+    return p;
+  }
+  if (const auto bad = bad_utf8(text)) {
+    InputProblem p = problem("bytes that are no UTF-8", "write the file in UTF-8: kubectl refuses it");
+    p.at.line = 1 + static_cast<int>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(*bad), '\n'));
     return p;
   }
   return std::nullopt;

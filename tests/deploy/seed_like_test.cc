@@ -146,10 +146,13 @@ TEST(BadInput, EndsWithALocatedErrorAndNoCrash) {
   while (big.size() < (10u << 20)) big += "  k" + std::to_string(big.size()) + ": \"" + std::string(200, 'x') + "\"\n";
   const std::pair<const char*, std::string> inputs[] = {{"not yaml", "a: [b\nc: }"},
                                                         {"template", "apiVersion: v1\nkind: {{ .Values.kind }}\n"},
-                                                        {"duplicate", "apiVersion: v1\nkind: ConfigMap\nkind: Secret\n"},
+                                                        {"duplicate", "apiVersion: v1\nkind: ConfigMap\nkind: Secret\nmetadata: {name: x}\n"},
                                                         {"scalar", "just words\n"},
                                                         {"list", "- a\n- b\n"},
                                                         {"zero", std::string("a: \0b", 5)},
+                                                        {"latin-1", "apiVersion: v1\nname: caf\xe9\n"},
+                                                        {"cut UTF-8", "a: \xe2\x80"},
+                                                        {"cut JSON", "{\"apiVersion\":\"v1\","},
                                                         {"huge", std::string(17u << 20, ' ') + "a: 1\n"}};
   for (const auto& [name, text] : inputs) {
     const Bundle bundle = read_bundle({{"f.yaml", text}});
@@ -165,6 +168,52 @@ TEST(BadInput, EndsWithALocatedErrorAndNoCrash) {
   const Bundle unknown = read_bundle({{"f.yaml", "apiVersion: example.com/v1\r\nkind: Widget\r\nmetadata: {name: w}\r\nspec: {a: 1}\r\n---\r\napiVersion: v1\r\nkind: List\r\nitems:\r\n  - {apiVersion: v1, kind: ConfigMap, metadata: {name: c}}\r\n"}});
   EXPECT_EQ(unknown.objects.size(), 2U);
   EXPECT_TRUE(lint(unknown, {}).findings.empty());
+}
+
+TEST(BadInput, ListsOfListsAndTypedListsAreTakenApart) {
+  const Bundle nested = read_bundle({{"f.yaml", "apiVersion: v1\nkind: List\nitems:\n  - apiVersion: v1\n    kind: List\n    items:\n      - {apiVersion: v1, kind: ConfigMap, metadata: {name: A_B}}\n"}});
+  ASSERT_EQ(nested.objects.size(), 1U);
+  EXPECT_EQ(lint(nested, {}).findings.at(0).rule, "L07");
+  const Bundle typed = read_bundle({{"f.json", R"({"apiVersion":"v1","kind":"ConfigMapList","items":[{"metadata":{"name":"A_B"}}]})"}});
+  ASSERT_EQ(typed.objects.size(), 1U);
+  EXPECT_EQ(typed.objects[0].kind, "ConfigMap");
+  std::string deep = "{apiVersion: v1, kind: ConfigMap, metadata: {name: c}}";
+  for (int i = 0; i < 50; ++i) deep = "{apiVersion: v1, kind: List, items: [" + deep + "]}";
+  EXPECT_TRUE(read_bundle({{"f.yaml", deep}}).problems.empty());
+}
+
+TEST(BadInput, VariablesThatReferToEachOtherEnd) {
+  std::string many;
+  for (int i = 0; i < 2000; ++i) many += "$B ";
+  std::string text = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n    - name: a\n      image: vllm\n      args: [\"--x $A\"]\n      env:\n";
+  text += "        - {name: A, value: \"" + many + "\"}\n        - {name: B, value: \"" + many + "\"}\n";
+  const Bundle bundle = read_bundle({{"f.yaml", text}});
+  EXPECT_LT(deploy::command_words(bundle.objects.at(0).spec()["containers"].items.at(0)).size(), 1'000'000U);
+}
+
+TEST(LintSeverity, WhatIsNoFaultOfTheFileIsNoError) {
+  const auto severities = [](const std::string& text) {
+    std::vector<Severity> out;
+    for (const auto& f : lint(read_bundle({{"f.yaml", text}}), {}).findings) out.push_back(f.severity);
+    return out;
+  };
+  const std::string once = "apiVersion: v1\nkind: Namespace\nmetadata: {name: a}\n";
+  EXPECT_EQ(severities(once + "---\n" + once), std::vector{Severity::kNote});
+  EXPECT_EQ(severities(once + "---\napiVersion: v1\nkind: Namespace\nmetadata: {name: a, labels: {x: z}}\n"), std::vector{Severity::kError});
+  // llm-d's disaggregated profile: known to the picker, not to the router here.
+  const std::string config = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: picker}\ndata:\n  c.yaml: |\n    apiVersion: inference.networking.x-k8s.io/v1alpha1\n    kind: EndpointPickerConfig\n    plugins:\n"
+                             "      - type: prefill-header-handler\n      - type: prefill-filter\n      - type: decode-filter\n      - type: prefix-cache-scorer\n      - type: max-score-picker\n      - type: pd-profile-handler\n"
+                             "    schedulingProfiles:\n      - name: prefill\n        plugins:\n          - pluginRef: prefill-filter\n          - pluginRef: prefix-cache-scorer\n            weight: 2\n"
+                             "      - name: decode\n        plugins:\n          - pluginRef: decode-filter\n          - pluginRef: max-score-picker\n";
+  const auto found = severities(config);
+  EXPECT_FALSE(found.empty());
+  for (const auto one : found) EXPECT_EQ(one, Severity::kWarning);
+}
+
+TEST(LintOutput, PlacesAreUriReferences) {
+  const auto report = lint(read_bundle({{"sp ace/\xc3\xbc#%/a b?.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: Bad_Name}\n"}}), {});
+  const auto sarif = render_lint(report, LintFormat::kSarif);
+  EXPECT_NE(sarif.find("\"uri\": \"sp%20ace/%C3%BC%23%25/a%20b%3F.yaml\""), std::string::npos) << sarif;
 }
 
 TEST(LintOutput, IsTextJsonAndSarif) {
