@@ -90,7 +90,7 @@ core::Status add(const BundleFile& file, const std::string& folder, Rendering& r
   if (!file.when.empty() && r.input.flags.count(file.when) == 0) return {};
   if (!file.unless.empty() && r.input.flags.count(file.unless) != 0) return {};
   auto name = expand(file.target, r.input, file.target);
-  auto text = expand(template_text(file.source), r.input, file.source);
+  auto text = expand(template_text(file.source), r.input, file.source, Syntax::kYaml);
   if (!name) return name.error();
   if (!text) return text.error();
   name->pop_back();  // expand() ends each line
@@ -103,7 +103,7 @@ core::Status add(const BundleFile& file, const std::string& folder, Rendering& r
 
 core::Status add_kustomization(const std::vector<std::string>& resources, const std::string& path, Rendering& r) {
   r.input.values["resources"] = as_list(resources);
-  auto text = expand(template_text("common/kustomization.yaml"), r.input, path);
+  auto text = expand(template_text("common/kustomization.yaml"), r.input, path, Syntax::kYaml);
   if (!text) return text.error();
   r.files.push_back({path, r.head + *text});
   return {};

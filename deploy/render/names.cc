@@ -1,6 +1,8 @@
 // See names.h. Sources: charts llm-d-infra, inferencepool and llm-d-modelservice; KServe's llmisvc controller.
 #include "deploy/render/names.h"
 
+#include "deploy/render/scalar.h"
+
 namespace deploy {
 namespace {
 
@@ -31,9 +33,9 @@ BundleNames names_of(const BundleValues& v) {
     n.picker_service = service + "-epp-service";
     n.workload = service + "-kserve";
     n.route = service + "-kserve-route";
-    n.server_labels = "app.kubernetes.io/name: " + service + "\nkserve.io/component: workload";
+    n.server_labels = "app.kubernetes.io/name: " + yaml_string(service) + "\nkserve.io/component: workload";
     // router-scheduler alone is what the guides write; no pod has it.
-    n.picker_label = "app.kubernetes.io/name: " + service + "\napp.kubernetes.io/component: llminferenceservice-router-scheduler";
+    n.picker_label = "app.kubernetes.io/name: " + yaml_string(service) + "\napp.kubernetes.io/component: llminferenceservice-router-scheduler";
   } else {
     const bool gke = v.key.variant == Variant::kGke;
     n.gateway = gke ? "infra-" + name + "-inference-gateway" : name + "-gateway";
@@ -44,7 +46,7 @@ BundleNames names_of(const BundleValues& v) {
     n.route = name + "-route";
     // The guides renamed the first label in chart v0.4.5; the second is what keeps patterns apart.
     const bool old_label = gke && v.key.pin == Pin::kEarly2026;
-    n.server_labels = std::string(old_label ? "llm-d.ai/inferenceServing" : "llm-d.ai/inference-serving") + ": \"true\"\nrelease: " + name;
+    n.server_labels = std::string(old_label ? "llm-d.ai/inferenceServing" : "llm-d.ai/inference-serving") + ": \"true\"\nrelease: " + yaml_string(name);
     // The chart that succeeded GIE's has a label of its own.
     n.picker_label = (gke && v.key.pin == Pin::kCurrent ? "llm-d-router-gateway: " : "inferencepool: ") + n.picker;
   }

@@ -6,6 +6,7 @@
 #include "deploy/render/costs.h"
 #include "deploy/render/names.h"
 #include "deploy/render/render.h"
+#include "deploy/render/value_table.h"
 
 namespace deploy {
 namespace {
@@ -129,9 +130,10 @@ void add_flags(const BundleValues& v, TemplateInput& out) {
 /// Blocks that the Job and the CronJob share, at different depths.
 core::Status add_load_blocks(TemplateInput& out) {
   for (const auto& [key, path] : {std::pair{"load_pod", "common/load-pod.yaml"}, {"load_container", "common/load-container.yaml"}, {"load_volumes", "common/load-volumes.yaml"}}) {
-    auto text = expand(template_text(path), out, path);
+    auto text = expand(template_text(path), out, path, Syntax::kYaml);
     if (!text) return text.error();
     out.values[key] = *text;
+    out.raw.emplace(key);
   }
   return {};
 }
@@ -141,6 +143,10 @@ core::Status add_load_blocks(TemplateInput& out) {
 core::Result<TemplateInput> template_input(const BundleValues& v) {
   TemplateInput out;
   for (const auto& [path, text] : v.all()) out.values[path] = text;
+  out.raw = {"server_labels", "picker_label", "tpu_env", "picker_config", "resources"};
+  for (const auto& spec : value_specs()) {
+    if (spec.kind == ValueKind::kInteger || spec.kind == ValueKind::kNumber || spec.kind == ValueKind::kFlag) out.raw.emplace(spec.path);
+  }
   const BundleNames names = names_of(v);
   const auto replicas = v.integer("replicas");
   add_names(v, names, out);

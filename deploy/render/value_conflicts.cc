@@ -83,11 +83,24 @@ void names_fit(const BundleValues& v, std::vector<ValueConflict>& out) {
   }
 }
 
+/// DNS-1035, which the API server still asks of Services: the bundle's own, and those that controllers make of its names.
+void services_begin_with_a_letter(const BundleValues& v, std::vector<ValueConflict>& out) {
+  const BundleNames names = names_of(v);
+  const auto check = [&](const char* path, const std::string& service) {
+    if (service.front() < '0' || service.front() > '9') return;
+    out.push_back({path, std::string(path) + " makes the Service " + service + ": Kubernetes takes no Service that begins with a digit", "begin it with a letter"});
+  };
+  if (v.key.variant == Variant::kPlain) check("name", names.picker_service);
+  if (v.key.variant != Variant::kIstioKserve) return;
+  check("service_name", names.picker_service);
+  check("gateway_name", names.gateway + "-istio");
+}
+
 }  // namespace
 
 std::vector<ValueConflict> conflicts_of(const BundleValues& values) {
   std::vector<ValueConflict> out;
-  for (const auto check : {chips_fit, pool_has_room, pattern_is_kept, weights_load, places_fit, class_serves_pools, names_fit}) check(values, out);
+  for (const auto check : {chips_fit, pool_has_room, pattern_is_kept, weights_load, places_fit, class_serves_pools, names_fit, services_begin_with_a_letter}) check(values, out);
   if (values.flag("hpa.enabled") && values.integer("hpa.min_replicas") > values.integer("hpa.max_replicas")) {
     out.push_back({"hpa.min_replicas", "hpa.min_replicas is above hpa.max_replicas", "lower it"});
   }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "core/text.h"
+#include "deploy/render/scalar.h"
 #include "deploy/render/value_table.h"
 #include "deploy/tpu.h"
 
@@ -66,6 +67,8 @@ void take(const Member& member, const std::string& group, BundleValues& values, 
     const std::string shown = member.value.is_scalar() ? " \"" + member.value.text + "\"" : "";
     return problems.add(places[path], path + shown + " " + fault, spec->note.empty() ? "" : std::string(spec->note));
   }
+  // `yes` is a flag too.
+  if (spec->kind == ValueKind::kFlag) return values.set(path, member.value.to_bool() ? "true" : "false");
   values.set(path, std::string(member.value.str()));
 }
 
@@ -108,12 +111,11 @@ core::Error joined(const std::vector<std::string>& lines) {
   return core::fail(core::ErrorCode::kInvalid, message, "gatebench deploy render --print-values shows all keys");
 }
 
+/// A scalar of the values file that reads back as the same text, whoever reads it.
 std::string printed(const ValueSpec& spec, const std::string& text) {
-  if (text.empty()) return "\"\"";
-  const bool quoted = spec.kind == ValueKind::kQuantity || spec.kind == ValueKind::kSchedule || kind_of_plain(text) == NodeKind::kString ||
-                      spec.kind == ValueKind::kTopology;
-  const bool plain_string = quoted && kind_of_plain(text) == NodeKind::kString && spec.kind != ValueKind::kSchedule && text.find('*') == std::string::npos;
-  return quoted && !plain_string ? "\"" + text + "\"" : text;
+  if (spec.kind == ValueKind::kSchedule && !text.empty()) return "\"" + text + "\"";
+  const bool typed = spec.kind == ValueKind::kInteger || spec.kind == ValueKind::kNumber || spec.kind == ValueKind::kFlag;
+  return typed && !text.empty() ? text : yaml_string(text);
 }
 
 }  // namespace
