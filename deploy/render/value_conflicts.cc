@@ -1,6 +1,7 @@
 // What of a bundle's values does not fit together. See values.h.
-#include <algorithm>
+#include <array>
 #include <cmath>
+#include <utility>
 
 #include "deploy/render/names.h"
 #include "deploy/render/values.h"
@@ -22,6 +23,24 @@ void chips_fit(const BundleValues& v, std::vector<ValueConflict>& out) {
   else if (*by_machine != chips) {
     out.push_back({"chips", "a replica asks for " + count(chips) + " chips, a " + v.text("node_pool.machine_type") + " has " + count(*by_machine), "GKE admits all of a host's chips or none"});
   }
+}
+
+/// The accelerator label that nodes of a machine type carry; empty: of a type that is not known here.
+std::string_view accelerator_of(std::string_view machine) {
+  static constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kLabels{
+      {{"ct6e-", "tpu-v6e-slice"}, {"ct5lp-", "tpu-v5-lite-podslice"}, {"ct5p-", "tpu-v5p-slice"}, {"ct4p-", "tpu-v4-podslice"}}};
+  for (const auto& [prefix, label] : kLabels) {
+    if (machine.rfind(prefix, 0) == 0) return label;
+  }
+  return {};
+}
+
+void accelerator_is_the_machines(const BundleValues& v, std::vector<ValueConflict>& out) {
+  const std::string& accelerator = v.text("accelerator");
+  const std::string& machine = v.text("node_pool.machine_type");
+  const std::string label(accelerator_of(machine));
+  if (accelerator.rfind("tpu", 0) != 0) out.push_back({"accelerator", "accelerator " + accelerator + " is no TPU", label.empty() ? "tpu-v6e-slice on ct6e machines" : label});
+  else if (!label.empty() && accelerator != label) out.push_back({"accelerator", "accelerator " + accelerator + " is not what a " + machine + " has", label});
 }
 
 void pool_has_room(const BundleValues& v, std::vector<ValueConflict>& out) {
@@ -56,7 +75,9 @@ void weights_load(const BundleValues& v, std::vector<ValueConflict>& out) {
 void places_fit(const BundleValues& v, std::vector<ValueConflict>& out) {
   const std::string& region = v.text("region");
   const std::string& zone = v.text("zone");
-  if (zone.size() != region.size() + 2 || zone.rfind(region + "-", 0) != 0) {
+  // The rest is a letter, or as in us-central1-ai1a more than that.
+  const bool inside = zone.size() > region.size() + 1 && zone.rfind(region + "-", 0) == 0 && zone.find('-', region.size() + 1) == std::string::npos;
+  if (!inside) {
     out.push_back({"region", "zone " + zone + " is not in region " + region, "europe-west4-a is in europe-west4"});
   }
 }
@@ -100,7 +121,7 @@ void services_begin_with_a_letter(const BundleValues& v, std::vector<ValueConfli
 
 std::vector<ValueConflict> conflicts_of(const BundleValues& values) {
   std::vector<ValueConflict> out;
-  for (const auto check : {chips_fit, pool_has_room, pattern_is_kept, weights_load, places_fit, class_serves_pools, names_fit, services_begin_with_a_letter}) check(values, out);
+  for (const auto check : {chips_fit, accelerator_is_the_machines, pool_has_room, pattern_is_kept, weights_load, places_fit, class_serves_pools, names_fit, services_begin_with_a_letter}) check(values, out);
   if (values.flag("hpa.enabled") && values.integer("hpa.min_replicas") > values.integer("hpa.max_replicas")) {
     out.push_back({"hpa.min_replicas", "hpa.min_replicas is above hpa.max_replicas", "lower it"});
   }

@@ -1,12 +1,8 @@
-// Every key of the values file: kind, bounds, default, comment. The order is the file's.
+// Every key of the values file: kind, bounds, default, comment. The order is the file's. What values may be: value_faults.cc.
 #include "deploy/render/value_table.h"
 
 #include <algorithm>
 #include <array>
-#include <cmath>
-
-#include "core/text.h"
-#include "deploy/tpu.h"
 
 namespace deploy {
 namespace {
@@ -44,11 +40,11 @@ constexpr std::array kSpecs{
     ValueSpec{.path = "namespace", .kind = ValueKind::kName, .note = "of everything, secrets included", .constant = "llm-d-inference-scheduling"},
     ValueSpec{.path = "gateway_namespace", .kind = ValueKind::kName, .note = "where the shared Gateway is", .constant = "opendatahub", .variants = kKserveOnly},
     ValueSpec{.path = "gateway_name", .kind = ValueKind::kName, .note = "the controller must know it as its ingress gateway", .constant = "inference-gateway", .variants = kKserveOnly},
-    ValueSpec{.path = "gateway_class", .kind = ValueKind::kName, .note = "must support InferencePool v1; on GKE one of the two regional classes", .initial = class_default},
+    ValueSpec{.path = "gateway_class", .kind = ValueKind::kSubdomain, .note = "must support InferencePool v1; on GKE one of the two regional classes", .initial = class_default},
     ValueSpec{.path = "host", .kind = ValueKind::kText, .note = "host name of the route; empty: any", .may_be_empty = true, .variants = kGkeOnly | kPlainOnly},
     ValueSpec{.path = "model.name", .kind = ValueKind::kModel, .note = "on the model hub, and as clients ask for it", .initial = model_default},
     ValueSpec{.path = "model.max_model_len", .kind = ValueKind::kInteger, .note = "tokens of prompt and answer together", .constant = "2048", .least = 16, .most = 10'000'000},
-    ValueSpec{.path = "model.cache_size", .kind = ValueKind::kQuantity, .note = "room for the download, per replica", .initial = cache_default, .variants = kGkeOnly | kPlainOnly},
+    ValueSpec{.path = "model.cache_size", .kind = ValueKind::kMemory, .note = "room for the download, per replica", .initial = cache_default, .variants = kGkeOnly | kPlainOnly},
     ValueSpec{.path = "replicas", .kind = ValueKind::kInteger, .note = "one TPU node each", .initial = replicas_default, .least = 1, .most = 1000},
     ValueSpec{.path = "prefix_caching", .kind = ValueKind::kFlag, .note = "vLLM's own; a baseline without a cache needs false", .constant = "true"},
     ValueSpec{.path = "chips", .kind = ValueKind::kInteger, .note = "per replica: all of a host's, GKE admits no part", .constant = "4", .least = 1, .most = 8},
@@ -56,7 +52,7 @@ constexpr std::array kSpecs{
     ValueSpec{.path = "accelerator", .kind = ValueKind::kName, .constant = "tpu-v6e-slice"},
     ValueSpec{.path = "max_generation_s", .kind = ValueKind::kInteger, .note = "longest answer; gateways cut later, and pods wait so long when they stop", .constant = "300", .least = 60, .most = 86'400},
     ValueSpec{.path = "cluster", .kind = ValueKind::kName, .note = "for the runbook's commands", .constant = "tpu-cluster"},
-    ValueSpec{.path = "project", .kind = ValueKind::kName, .constant = "my-project"},
+    ValueSpec{.path = "project", .kind = ValueKind::kProject, .constant = "my-project"},
     ValueSpec{.path = "region", .kind = ValueKind::kName, .note = "of the proxy-only subnet", .constant = "europe-west4"},
     ValueSpec{.path = "zone", .kind = ValueKind::kName, .note = "of cluster and node pools", .constant = "europe-west4-a"},
     ValueSpec{.path = "node_pool.name", .kind = ValueKind::kName, .constant = "tpu-v6e-pool"},
@@ -68,15 +64,15 @@ constexpr std::array kSpecs{
     ValueSpec{.path = "images.vllm", .kind = ValueKind::kImage, .initial = vllm_default},
     ValueSpec{.path = "images.picker", .kind = ValueKind::kImage, .note = "its version must fit the configuration's dialect", .initial = picker_default, .variants = kGkeOnly | kPlainOnly},
     ValueSpec{.path = "images.gatebench", .kind = ValueKind::kImage, .note = "for the load; build and push it first", .constant = "registry.example.com/gatebench:0.1.0"},
-    ValueSpec{.path = "vllm.cpu", .kind = ValueKind::kQuantity, .note = "requested per replica", .constant = "16"},
-    ValueSpec{.path = "vllm.memory", .kind = ValueKind::kQuantity, .note = "requested, and the limit; the host's RAM, not the chips'", .constant = "64Gi"},
-    ValueSpec{.path = "picker.cpu", .kind = ValueKind::kQuantity, .constant = "2"},
-    ValueSpec{.path = "picker.memory", .kind = ValueKind::kQuantity, .constant = "4Gi"},
+    ValueSpec{.path = "vllm.cpu", .kind = ValueKind::kCpu, .note = "requested per replica", .constant = "16"},
+    ValueSpec{.path = "vllm.memory", .kind = ValueKind::kMemory, .note = "requested, and the limit; the host's RAM, not the chips'", .constant = "64Gi"},
+    ValueSpec{.path = "picker.cpu", .kind = ValueKind::kCpu, .constant = "2"},
+    ValueSpec{.path = "picker.memory", .kind = ValueKind::kMemory, .constant = "4Gi"},
     ValueSpec{.path = "weights.prefix_cache", .kind = ValueKind::kNumber, .note = "of the scorers; 0 leaves one out. Whole numbers for early-2026", .constant = "3", .most = 1000},
     ValueSpec{.path = "weights.kv_cache", .kind = ValueKind::kNumber, .constant = "2", .most = 1000},
     ValueSpec{.path = "weights.queue", .kind = ValueKind::kNumber, .constant = "2", .most = 1000},
-    ValueSpec{.path = "secrets.hf_token", .kind = ValueKind::kName, .note = "made by hand, with the keys HF_TOKEN and token", .initial = token_default},
-    ValueSpec{.path = "secrets.image_pull", .kind = ValueKind::kName, .note = "of a registry that asks for one; empty: none", .initial = pull_default, .may_be_empty = true},
+    ValueSpec{.path = "secrets.hf_token", .kind = ValueKind::kSubdomain, .note = "made by hand, with the keys HF_TOKEN and token", .initial = token_default},
+    ValueSpec{.path = "secrets.image_pull", .kind = ValueKind::kSubdomain, .note = "of a registry that asks for one; empty: none", .initial = pull_default, .may_be_empty = true},
     ValueSpec{.path = "server_tls", .kind = ValueKind::kFlag, .note = "HTTPS on 8000, as the presets of the Open Data Hub fork serve; upstream's serve HTTP", .constant = "false", .variants = kKserveOnly},
     ValueSpec{.path = "mtls", .kind = ValueKind::kChoice, .note = "strict needs sidecars everywhere: see peerauthentication.yaml", .constant = "permissive", .choices = "permissive|strict", .variants = kKserveOnly | kPlainOnly},
     ValueSpec{.path = "disruption_budget", .kind = ValueKind::kFlag, .note = "node upgrades take one replica at a time", .constant = "true"},
@@ -94,63 +90,10 @@ constexpr std::array kSpecs{
     ValueSpec{.path = "load.duration_s", .kind = ValueKind::kInteger, .constant = "60", .least = 1, .most = 86'400},
     ValueSpec{.path = "load.deadline_s", .kind = ValueKind::kInteger, .note = "after which Kubernetes ends it", .constant = "1800", .least = 60, .most = 172'800},
     ValueSpec{.path = "load.schedule", .kind = ValueKind::kSchedule, .note = "of the CronJob, which starts suspended", .constant = "0 3 * * *"},
-    ValueSpec{.path = "load.claim", .kind = ValueKind::kName, .note = "PersistentVolumeClaim for stores and reports; empty: gone with the pod", .may_be_empty = true},
+    ValueSpec{.path = "load.claim", .kind = ValueKind::kSubdomain, .note = "PersistentVolumeClaim for stores and reports; empty: gone with the pod", .may_be_empty = true},
     ValueSpec{.path = "prices.chip_hour_usd", .kind = ValueKind::kNumber, .note = "per TPU chip and hour; look up yours: contracts differ by 2 and more", .constant = "1.25", .most = 10'000},
     ValueSpec{.path = "prices.cpu_node_hour_usd", .kind = ValueKind::kNumber, .constant = "0.12", .most = 10'000},
     ValueSpec{.path = "prices.fixed_hour_usd", .kind = ValueKind::kNumber, .note = "load balancer, control plane, disks: billed at zero replicas too", .constant = "0.13", .most = 10'000}};
-
-std::string number_fault(const ValueSpec& spec, const Node& node) {
-  const auto value = node.number();
-  const bool whole = spec.kind == ValueKind::kInteger;
-  if (!value || !std::isfinite(*value) || (whole && !node.integer())) return whole ? "is no whole number" : "is no number";
-  if (*value < spec.least || *value > spec.most) {
-    const auto bound = [](double b) { return std::to_string(static_cast<std::int64_t>(b)); };
-    return "is not between " + bound(spec.least) + " and " + bound(spec.most);
-  }
-  return {};
-}
-
-bool all_in(std::string_view text, std::string_view extra) {
-  return std::all_of(text.begin(), text.end(), [&](char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || extra.find(c) != std::string_view::npos; });
-}
-
-std::string name_fault(std::string_view text) {
-  const bool chars = std::all_of(text.begin(), text.end(), [](char c) { return std::islower(static_cast<unsigned char>(c)) != 0 || std::isdigit(static_cast<unsigned char>(c)) != 0 || c == '-'; });
-  if (!chars || text.front() == '-' || text.back() == '-') return "is no name: lower-case letters, digits and '-' inside";
-  return text.size() > 63 ? "has more than 63 characters" : "";
-}
-
-std::string image_fault(std::string_view text) {
-  if (!all_in(text, "./:@_-")) return "is no image reference";
-  if (text.find("@sha256:") != std::string_view::npos) return {};
-  const auto slash = text.rfind('/');
-  const auto colon = text.find(':', slash == std::string_view::npos ? 0 : slash);
-  if (colon == std::string_view::npos || colon + 1 == text.size()) return "has no tag: give a version or a digest";
-  const auto tag = text.substr(colon + 1);
-  return tag == "latest" || (tag.size() > 7 && tag.substr(tag.size() - 7) == "-latest") ? "is not pinned: give a version or a digest" : "";
-}
-
-std::string quantity_fault(std::string_view text) {
-  std::size_t n = 0;
-  while (n < text.size() && (std::isdigit(static_cast<unsigned char>(text[n])) != 0 || text[n] == '.')) ++n;
-  static constexpr std::array<std::string_view, 8> kUnits{"", "m", "k", "M", "G", "Mi", "Gi", "Ti"};
-  const bool unit = std::find(kUnits.begin(), kUnits.end(), text.substr(n)) != kUnits.end();
-  return n == 0 || !unit || !core::parse_number(text.substr(0, n)) ? "is no quantity like 16, 500m or 64Gi" : "";
-}
-
-std::string text_fault(const ValueSpec& spec, std::string_view text) {
-  if (text.size() > 253) return "has more than 253 characters";
-  switch (spec.kind) {
-    case ValueKind::kName: return name_fault(text);
-    case ValueKind::kImage: return image_fault(text);
-    case ValueKind::kQuantity: return quantity_fault(text);
-    case ValueKind::kTopology: return chips_of_topology(text) ? "" : "is none like 2x2 or 2x4";
-    case ValueKind::kModel: return all_in(text, "/._-") && text.front() != '/' ? "" : "is no model name like Qwen/Qwen2.5-3B-Instruct";
-    case ValueKind::kUrl: return (text.rfind("http://", 0) == 0 || text.rfind("https://", 0) == 0) && all_in(text, ":/._-") ? "" : "is no URL like http://host:port/path";
-    case ValueKind::kSchedule: return core::split(text, ' ').size() == 5 && all_in(text, " */,-") ? "" : "is no cron schedule of five fields";
-    default: return all_in(text, "._-*") ? "" : "holds characters other than letters, digits, '.', '-' and '_'";
-  }
-}
 
 }  // namespace
 
@@ -168,22 +111,6 @@ bool applies(const ValueSpec& spec, Variant variant) {
 
 std::string default_of(const ValueSpec& spec, const BundleKey& key) {
   return spec.initial != nullptr ? spec.initial(key) : std::string(spec.constant);
-}
-
-std::string fault_of(const ValueSpec& spec, const Node& node) {
-  const bool empty = node.kind == NodeKind::kNull || (node.is_scalar() && node.text.empty());
-  if (empty) return spec.may_be_empty ? "" : "has no value";
-  if (!node.is_scalar()) return "is " + std::string(word_for(node.kind)) + ", not a single value";
-  if (spec.kind == ValueKind::kInteger || spec.kind == ValueKind::kNumber) return number_fault(spec, node);
-  if (spec.kind == ValueKind::kFlag) return node.kind == NodeKind::kBool ? "" : "is neither true nor false";
-  if (spec.kind == ValueKind::kChoice) {
-    const auto choices = core::split(spec.choices, '|');
-    if (std::find(choices.begin(), choices.end(), node.str()) != choices.end()) return {};
-    std::string list;
-    for (const auto choice : choices) list += (list.empty() ? "" : ", ") + std::string(choice);
-    return "is none of " + list;
-  }
-  return text_fault(spec, node.str());
 }
 
 }  // namespace deploy

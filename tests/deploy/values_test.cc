@@ -73,6 +73,69 @@ TEST(ValuesTest, CommandLineAndFileMustNotDiffer) {
             "v.yaml:3:6: pin is current, the command line says early-2026; change one of them");
 }
 
+TEST(ValuesTest, NumbersAreWrittenInPlainDigits) {
+  for (const char* text : {"replicas: \"010\"", "replicas: 010", "replicas: 0x3", "replicas: 1_0", "replicas: 0o3", "replicas: +3", "replicas: 0b11", "load: {concurrency: 0x10}", "load: {duration_s: 1_00}", "model: {max_model_len: 0x800}"}) {
+    const auto errors = errors_of(text);
+    EXPECT_NE(errors.find("is no whole number in plain digits: write 10, not 010, +10, 0xa or 1_0"), std::string::npos) << text << ": " << errors;
+    EXPECT_EQ(errors.find('\n'), std::string::npos) << errors;
+  }
+  EXPECT_EQ(errors_of("replicas: \"010\"\n"), "v.yaml:1:11: replicas \"010\" is no whole number in plain digits: write 10, not 010, +10, 0xa or 1_0; one TPU node each");
+  EXPECT_EQ(errors_of("replicas: 2.0\n"), "v.yaml:1:11: replicas \"2.0\" is no whole number; one TPU node each");
+  for (const char* text : {"weights: {queue: 010}", "weights: {queue: 0x2}", "prices: {chip_hour_usd: 1_0.5}", "prices: {chip_hour_usd: 1e1}", "prices: {chip_hour_usd: .5}"}) EXPECT_NE(errors_of(text), "") << text;
+  for (const char* text : {"weights: {queue: 2.5}", "weights: {queue: 0}", "prices: {chip_hour_usd: 0.75}", "replicas: \"2\""}) EXPECT_EQ(errors_of(text), "") << text;
+}
+
+TEST(ValuesTest, AFlagIsAnyOfYamlsWords) {
+  const auto values = read_values("variant: plain\nhpa: {enabled: yes}\ndashboards: off\n", "v.yaml", {});
+  ASSERT_TRUE(values);
+  EXPECT_TRUE(values->flag("hpa.enabled"));
+  EXPECT_EQ(values->text("dashboards"), "false");
+}
+
+TEST(ValuesTest, WhatKubernetesAndGoogleTakeIsTaken) {
+  for (const char* text : {"region: us-central1\nzone: us-central1-ai1a\n", "project: \"example.com:my-project\"\n", "secrets: {image_pull: my.pull-secret, hf_token: my.token}\n", "load: {claim: my.claim}\n",
+                           "gateway_class: istio.example.com\n", "images: {vllm: \"Registry.Example.com:5000/foo/bar_baz/x--y:V1.2_3\"}\n", "images: {vllm: \"vllm:v1\"}\n",
+                           "images: {vllm: \"foo/bar:v1@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\"}\n", "vllm: {memory: 64000M, cpu: 500m}\n", "vllm: {memory: 68719476736}\n",
+                           "accelerator: tpu-v5-lite-podslice\nnode_pool: {machine_type: ct5lp-hightpu-4t}\n"}) {
+    EXPECT_EQ(errors_of(text), "") << text;
+  }
+  for (const char* schedule : {"0 3 * * *", "*/15 0-6,22-23 1,15 JAN-mar MON-FRI", "0  3 ? * 0", "5/10 * * * *", "@hourly", "@daily", "@every 1h30m"}) {
+    EXPECT_EQ(errors_of("load: {schedule: \"" + std::string(schedule) + "\"}\n"), "") << schedule;
+  }
+}
+
+TEST(ValuesTest, NonsenseSaysWhatToWrite) {
+  const auto expect = [](const std::string& text, const std::string& part) {
+    const auto errors = errors_of(text);
+    EXPECT_NE(errors.find(part), std::string::npos) << text << ": " << errors;
+  };
+  expect("load: {schedule: \"99 * * * *\"}\n", "is no cron schedule: minute 99 is not within 0 to 59");
+  expect("load: {schedule: \"9 25 * * *\"}\n", "hour 25 is not within 0 to 23");
+  expect("load: {schedule: \"0 0 0 * *\"}\n", "day of month 0 is not within 1 to 31");
+  expect("load: {schedule: \"0 0 * 13 *\"}\n", "month 13 is not within 1 to 12");
+  expect("load: {schedule: \"0 0 * * 7\"}\n", "day of week 7 is not within 0 to 6");
+  expect("load: {schedule: \"*/0 0 * * *\"}\n", "minute has the step \"0\"");
+  expect("load: {schedule: \"0 20-3 * * *\"}\n", "hour 20-3 ends before it begins");
+  expect("load: {schedule: \"0 MON * * *\"}\n", "hour is \"MON\"");
+  expect("load: {schedule: \"1,,2 * * * *\"}\n", "minute is \"\"");
+  expect("load: {schedule: \"@often\"}\n", "is none of @yearly");
+  expect("load: {schedule: \"* * * *\"}\n", "it has 4 fields, not 5");
+  expect("images: {vllm: \"Foo/Bar:v1\"}\n", "repositories are lower case, foo/bar");
+  expect("images: {vllm: \"r.io/Bar:v1\"}\n", "repositories are lower case, r.io/bar");
+  expect("images: {vllm: \"foo//bar:v1\"}\n", "is no image reference");
+  expect("images: {vllm: \"foo/bar@sha256:12\"}\n", "is not sha256: and 64 hexadecimal digits");
+  expect("vllm: {memory: 64}\n", "is less than 1 MiB: a number without a unit is bytes, write 64Gi");
+  expect("vllm: {memory: 64GB}\n", "has the unit \"GB\", which Kubernetes does not know: write 64Gi");
+  expect("vllm: {memory: 064Gi}\n", "is no amount of memory like 64Gi");
+  expect("vllm: {cpu: 16Gi}\n", "is no number of CPUs like 16 or 500m");
+  expect("accelerator: nvidia-l4\n", "v.yaml:1:14: accelerator nvidia-l4 is no TPU; tpu-v6e-slice");
+  expect("accelerator: tpu-v5p-slice\n", "accelerator tpu-v5p-slice is not what a ct6e-standard-4t has; tpu-v6e-slice");
+  expect("project: \"a:b:c\"\n", "is no project like my-project");
+  expect("load: {claim: a..b}\n", "is no name");
+  expect("region: europe\n", "zone europe-west4-a is not in region europe");
+  expect("model: {name: -x}\n", "is no model name");
+}
+
 TEST(ValuesTest, HostileInputIsAnError) {
   for (const char* text : {"- a\n", "a: [\n", "just text", "replicas: [3]\n", "model: x\n", "model: {name: {a: b}}\n", "name: \"a\\nb\"\n", "name: \"@namespace@\"\n", "host: \"x: y\"\n", "a: 1\n---\nb: 2\n",
                            "images: {vllm: \"a b:1\"}\n", "load: {target: \"http://x y\"}\n", "load: {schedule: \"* *\"}\n", "replicas: 99999999999999999999\n", "model: {name: null}\n"}) {
