@@ -113,6 +113,11 @@ void add_flags(const BundleValues& v, TemplateInput& out) {
   set("host", !v.text("host").empty());
   set("pull_secret", !v.text("secrets.image_pull").empty());
   set("claim", !v.text("load.claim").empty());
+  // GKE's default is a name to be replaced, and its rule for load balancers holds 80 and 443.
+  const bool gke = v.key.variant == Variant::kGke;
+  const auto port = port_of_url(v.text("load.target"));
+  set("own_target", !port && !gke);
+  set("other_target", port && !(gke && (*port == 80 || *port == 443)));
   set("strict_mtls", v.text("mtls") == "strict");
   set("hpa", v.flag("hpa.enabled"));
   set("budget", v.flag("disruption_budget"));
@@ -127,9 +132,9 @@ void add_flags(const BundleValues& v, TemplateInput& out) {
   for (const auto path : {"prefix_caching", "server_tls"}) set(path, v.flag(path));
 }
 
-/// Blocks that the Job and the CronJob share, at different depths.
-core::Status add_load_blocks(TemplateInput& out) {
-  for (const auto& [key, path] : {std::pair{"load_pod", "common/load-pod.yaml"}, {"load_container", "common/load-container.yaml"}, {"load_volumes", "common/load-volumes.yaml"}}) {
+/// Blocks that several files share, at different depths.
+core::Status add_blocks(TemplateInput& out) {
+  for (const auto& [key, path] : {std::pair{"egress_dns", "common/egress-dns.yaml"}, {"load_pod", "common/load-pod.yaml"}, {"load_container", "common/load-container.yaml"}, {"load_volumes", "common/load-volumes.yaml"}}) {
     auto text = expand(template_text(path), out, path, Syntax::kYaml);
     if (!text) return text.error();
     out.values[key] = *text;
@@ -143,7 +148,7 @@ core::Status add_load_blocks(TemplateInput& out) {
 core::Result<TemplateInput> template_input(const BundleValues& v) {
   TemplateInput out;
   for (const auto& [path, text] : v.all()) out.values[path] = text;
-  out.raw = {"server_labels", "picker_label", "tpu_env", "picker_config", "resources"};
+  out.raw = {"server_labels", "picker_label", "tpu_env", "picker_config", "resources", "target_port"};
   for (const auto& spec : value_specs()) {
     if (spec.kind == ValueKind::kInteger || spec.kind == ValueKind::kNumber || spec.kind == ValueKind::kFlag) out.raw.emplace(spec.path);
   }
@@ -167,9 +172,10 @@ core::Result<TemplateInput> template_input(const BundleValues& v) {
   out.values["load_results"] = v.text("load.claim").empty() ? "an emptyDir, gone with the pod" : "the claim " + v.text("load.claim");
   out.values["apply"] = v.key.variant == Variant::kGke ? "RELEASE_NAME_POSTFIX=" + v.text("name") + " helmfile -e gke_tpu -n " + v.text("namespace") + " apply" : "kubectl apply -k .";
   out.values["verify_pattern"] = v.key.pattern == 3 ? "3" : "1";
+  out.values["target_port"] = std::to_string(port_of_url(v.text("load.target")).value_or(80));
   out.values["sidecar"] = v.text("mtls") == "strict" ? "true" : "false";
   out.values["scheme"] = v.flag("server_tls") ? "HTTPS" : "HTTP";
-  if (auto blocks = add_load_blocks(out); !blocks) return blocks.error();
+  if (auto blocks = add_blocks(out); !blocks) return blocks.error();
   return out;
 }
 

@@ -138,7 +138,7 @@ std::string text_fault(const ValueSpec& spec, std::string_view text) {
     case ValueKind::kMemory: return memory_fault(text);
     case ValueKind::kTopology: return chips_of_topology(text) ? "" : "is none like 2x2 or 2x4";
     case ValueKind::kModel: return model_fault(text);
-    case ValueKind::kUrl: return (text.rfind("http://", 0) == 0 || text.rfind("https://", 0) == 0) && all_in(text, ":/._-") ? "" : "is no URL like http://host:port/path";
+    case ValueKind::kUrl: return port_of_url(text) && all_in(text, ":/._-") ? "" : "is no URL like http://host:port/path";
     case ValueKind::kSchedule: {
       const auto fault = all_in(text, " */,-?@") ? cron_fault(text) : "it holds characters of none";
       return fault.empty() ? "" : "is no cron schedule: " + fault;
@@ -148,6 +148,19 @@ std::string text_fault(const ValueSpec& spec, std::string_view text) {
 }
 
 }  // namespace
+
+std::optional<std::int64_t> port_of_url(std::string_view url) {
+  const bool tls = url.rfind("https://", 0) == 0;
+  if (!tls && url.rfind("http://", 0) != 0) return std::nullopt;
+  url.remove_prefix(tls ? 8 : 7);
+  const auto authority = url.substr(0, url.find('/'));
+  const auto colon = authority.find(':');
+  if (authority.substr(0, colon).empty()) return std::nullopt;
+  if (colon == std::string_view::npos) return tls ? 443 : 80;
+  const auto digits = authority.substr(colon + 1);
+  const auto port = is_decimal(digits, true) ? core::parse_integer(digits) : std::nullopt;
+  return port && *port >= 1 && *port <= 65535 ? port : std::nullopt;
+}
 
 std::string fault_of(const ValueSpec& spec, const Node& node) {
   const bool empty = node.kind == NodeKind::kNull || (node.is_scalar() && node.text.empty());

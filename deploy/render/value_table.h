@@ -1,6 +1,8 @@
 // The table behind values.h. Private to deploy/render.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,6 +32,8 @@ struct ValueSpec {
 [[nodiscard]] const ValueSpec* find_spec(std::string_view path);
 [[nodiscard]] bool applies(const ValueSpec& spec, Variant variant);
 [[nodiscard]] std::string default_of(const ValueSpec& spec, const BundleKey& key);
+/// Port of http://host:port/path, the scheme's own where none is stated; none: not of that form.
+[[nodiscard]] std::optional<std::int64_t> port_of_url(std::string_view url);
 /// What is wrong with a scalar as a value of this kind; empty: nothing.
 [[nodiscard]] std::string fault_of(const ValueSpec& spec, const Node& node);
 

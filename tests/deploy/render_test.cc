@@ -214,8 +214,8 @@ void collect_ports(const Node& node, std::set<std::int64_t>& ports, std::set<std
 
 TEST(RenderTest, PortsAreThoseOfVllmPickerAndCluster) {
   // vLLM's own, and what `--port=8000` states; the picker's gRPC, health and metrics ports, its flags' defaults; the Gateway's
-  // listener; the API server and the model hub; DNS; istiod.
-  const std::set<std::int64_t> known{8000, 9002, 9003, 9090, 80, 443, 6443, 53, 15012};
+  // listener; the API server and the model hub; DNS; istiod; OpenShift's DNS.
+  const std::set<std::int64_t> known{8000, 9002, 9003, 9090, 80, 443, 6443, 53, 5353, 15012};
   for (const auto& key : all_keys()) {
     const Bundle bundle = read_bundle(manifests(rendered(default_values(key))));
     std::set<std::int64_t> ports, declared;
