@@ -148,7 +148,7 @@ core::Status add_blocks(TemplateInput& out) {
 core::Result<TemplateInput> template_input(const BundleValues& v) {
   TemplateInput out;
   for (const auto& [path, text] : v.all()) out.values[path] = text;
-  out.raw = {"server_labels", "picker_label", "tpu_env", "picker_config", "resources", "target_port"};
+  out.raw = {"server_labels", "picker_label", "tpu_env", "picker_config", "resources", "target_port", "progress_deadline_s"};
   for (const auto& spec : value_specs()) {
     if (spec.kind == ValueKind::kInteger || spec.kind == ValueKind::kNumber || spec.kind == ValueKind::kFlag) out.raw.emplace(spec.path);
   }
@@ -173,6 +173,8 @@ core::Result<TemplateInput> template_input(const BundleValues& v) {
   out.values["apply"] = v.key.variant == Variant::kGke ? "RELEASE_NAME_POSTFIX=" + v.text("name") + " helmfile -e gke_tpu -n " + v.text("namespace") + " apply" : "kubectl apply -k .";
   out.values["verify_pattern"] = v.key.pattern == 3 ? "3" : "1";
   out.values["target_port"] = std::to_string(port_of_url(v.text("load.target")).value_or(80));
+  // The startup probe's 15 + 60 x 30 s, what a pod may take to stop before, and some for the image.
+  out.values["progress_deadline_s"] = std::to_string(2100 + v.integer("max_generation_s"));
   out.values["sidecar"] = v.text("mtls") == "strict" ? "true" : "false";
   out.values["scheme"] = v.flag("server_tls") ? "HTTPS" : "HTTP";
   if (auto blocks = add_blocks(out); !blocks) return blocks.error();

@@ -1,4 +1,5 @@
-// What the load in a bundle may reach and needs: its target, DNS in its several places, pull secrets, sidecars.
+// What the load in a bundle may reach and needs: its target, DNS in its several places, pull secrets, sidecars; and how long
+// rollouts may take.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -129,6 +130,16 @@ TEST(RenderLoadTest, AVerificationClaimsNoVolume) {
   const auto files = rendered(values);
   EXPECT_EQ(text_of(files, "load/verify-job.yaml").find("claim"), std::string::npos);
   EXPECT_NE(text_of(files, "load/run-cronjob.yaml").find("claimName: runs"), std::string::npos);
+}
+
+TEST(RenderTest, RolloutsMayTakeAsLongAsReplicasDo) {
+  for (const auto& [generation, deadline] : {std::pair{"300", "2400"}, {"900", "3000"}}) {
+    BundleValues plain = default_values({3, Variant::kPlain, Pin::kCurrent}), gke = default_values({3, Variant::kGke, Pin::kCurrent});
+    plain.set("max_generation_s", generation);
+    gke.set("max_generation_s", generation);
+    EXPECT_NE(text_of(rendered(plain), "vllm.yaml").find(std::string("  progressDeadlineSeconds: ") + deadline + "\n"), std::string::npos);
+    EXPECT_NE(text_of(rendered(gke), "helmfile.yaml.gotmpl").find(std::string("{\"spec\":{\"progressDeadlineSeconds\":") + deadline + ",\"strategy\""), std::string::npos);
+  }
 }
 
 }  // namespace
