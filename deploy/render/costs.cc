@@ -70,7 +70,9 @@ HourlyCost hourly_cost(const BundleValues& v) {
 
 void add_costs(const BundleValues& v, TemplateInput& out) {
   const HourlyCost cost = hourly_cost(v);
-  const auto replicas = v.integer("replicas");
+  // Under an HPA the nodes and the quota must do for its maximum.
+  const auto replicas = v.integer(v.flag("hpa.enabled") ? "hpa.max_replicas" : "replicas");
+  const auto stop_minutes = (v.integer("max_generation_s") + 59) / 60;
   const auto other = v.integer("node_pool.used_elsewhere");
   auto& values = out.values;
   values["cost.node"] = v.text("chips") + " chips x " + dollars(v.number("prices.chip_hour_usd")) + " = " + dollars(cost.node) + "/h per TPU node";
@@ -99,7 +101,8 @@ void add_costs(const BundleValues& v, TemplateInput& out) {
   values["total_chips"] = count(replicas * v.integer("chips"));
   values["quota_chips"] = count((replicas + other) * v.integer("chips"));
   values["rollout_minutes"] = count(7 * replicas);
-  values["next_replicas"] = count(replicas + 1);
+  values["stop_minutes"] = count(stop_minutes);
+  values["rollout_timeout"] = count((7 + stop_minutes) * replicas);
   values["spare_words"] = v.integer("node_pool.max_nodes") > replicas + other ? "The pool may grow to one node more" : "The pool is full at this size";
 }
 

@@ -171,6 +171,8 @@ core::Result<TemplateInput> template_input(const BundleValues& v) {
   out.values["load_target"] = load_target(v, names);
   out.values["load_results"] = v.text("load.claim").empty() ? "an emptyDir, gone with the pod" : "the claim " + v.text("load.claim");
   out.values["apply"] = v.key.variant == Variant::kGke ? "RELEASE_NAME_POSTFIX=" + v.text("name") + " helmfile -e gke_tpu -n " + v.text("namespace") + " apply" : "kubectl apply -k .";
+  out.values["manifests"] = v.key.variant == Variant::kGke ? "manifests/" : "";
+  out.values["least_replicas"] = v.text(v.flag("hpa.enabled") ? "hpa.min_replicas" : "replicas");
   out.values["verify_pattern"] = v.key.pattern == 3 ? "3" : "1";
   out.values["target_port"] = std::to_string(port_of_url(v.text("load.target")).value_or(80));
   // The startup probe's 15 + 60 x 30 s, what a pod may take to stop before, and some for the image.

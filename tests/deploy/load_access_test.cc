@@ -132,6 +132,13 @@ TEST(RenderLoadTest, AVerificationClaimsNoVolume) {
   EXPECT_NE(text_of(files, "load/run-cronjob.yaml").find("claimName: runs"), std::string::npos);
 }
 
+TEST(RenderLoadTest, AVerificationExpectsNoCountOfAnAutoscaler) {
+  BundleValues values = default_values({3, Variant::kPlain, Pin::kCurrent});
+  EXPECT_NE(text_of(rendered(values), "load/verify-job.yaml").find("- --expect-replicas=3\n"), std::string::npos);
+  values.set("hpa.enabled", "true");
+  EXPECT_EQ(text_of(rendered(values), "load/verify-job.yaml").find("--expect-replicas"), std::string::npos);
+}
+
 TEST(RenderTest, RolloutsMayTakeAsLongAsReplicasDo) {
   for (const auto& [generation, deadline] : {std::pair{"300", "2400"}, {"900", "3000"}}) {
     BundleValues plain = default_values({3, Variant::kPlain, Pin::kCurrent}), gke = default_values({3, Variant::kGke, Pin::kCurrent});
