@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/text.h"
+#include "deploy/models.h"
 #include "deploy/rule_groups.h"
 #include "deploy/tpu.h"
 
@@ -100,12 +101,6 @@ void no_gpu_flags(const LintContext& context, Findings& findings) {
   }
 }
 
-/// Longest context of models that the guides use (their config.json).
-constexpr std::array<std::pair<std::string_view, std::int64_t>, 4> kContexts{{{"microsoft/Phi-3-mini-4k-instruct", 4096},
-                                                                             {"Qwen/Qwen2.5-3B-Instruct", 32768},
-                                                                             {"google/gemma-2b-it", 8192},
-                                                                             {"google/gemma-2-9b-it", 8192}}};
-
 /// 2048, and as vLLM takes it: 64k (thousand), 64K (times 1024), 25.6k, 1m, 1M.
 std::optional<std::int64_t> length_of(std::string_view text) {
   if (text.empty()) return std::nullopt;
@@ -124,9 +119,8 @@ void context_fits(const LintContext& context, Findings& findings) {
     if (!length) continue;
     const auto tokens = length_of(length->text);
     const std::string model = model_of(*server.pods);
-    for (const auto& [known, most] : kContexts) {
-      if (known == model && tokens && *tokens > most) findings.add(*server.pods, length->at, "--max-model-len " + length->text + ", but " + model + " ends at " + std::to_string(most));
-    }
+    const auto known = facts_of(model);
+    if (known && tokens && *tokens > known->longest_context_tokens) findings.add(*server.pods, length->at, "--max-model-len " + length->text + ", but " + model + " ends at " + std::to_string(known->longest_context_tokens));
   }
 }
 

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "core/text.h"
+#include "deploy/models.h"
 #include "deploy/rule_groups.h"
 #include "deploy/tpu.h"
 
@@ -101,29 +102,14 @@ void parallelism_fits(const LintContext& context, Findings& findings) {
   }
 }
 
-/// Attention heads of models that the guides use (their config.json).
-struct ModelHeads {
-  std::string_view name;
-  std::int64_t heads, kv_heads;
-};
-constexpr std::array kModels{ModelHeads{"Qwen/Qwen2.5-3B-Instruct", 16, 2}, ModelHeads{"microsoft/Phi-3-mini-4k-instruct", 32, 32},
-                             ModelHeads{"google/gemma-2b-it", 8, 1}, ModelHeads{"mistralai/Mistral-7B-Instruct-v0.3", 32, 8},
-                             ModelHeads{"google/gemma-2-9b-it", 16, 8}};
-
 void heads_divide(const LintContext& context, Findings& findings) {
   for (const auto& tpu : tpu_containers(context.bundle)) {
     Position at;
     const auto tensor = tensor_parallel_of(tpu, at);
-    const std::string model = model_of(*tpu.pods);
-    if (!tensor || *tensor < 1) continue;
-    if (model == "google/gemma-2b-it" && *tensor == 4) {
-      findings.add(*tpu.pods, at, "google/gemma-2b-it does not start at tensor parallelism 4: its one KV head cannot be sharded there");
-      continue;
-    }
-    const auto* const known = std::find_if(kModels.begin(), kModels.end(), [&](const ModelHeads& m) { return m.name == model; });
-    if (known == kModels.end() || known->heads % *tensor == 0) continue;
-    findings.add(*tpu.pods, at, model + " has " + std::to_string(known->heads) + " attention heads, which " + std::to_string(*tensor) + " does not divide");
-    findings.last().severity = Severity::kWarning;
+    const auto fault = split_fault(model_of(*tpu.pods), tensor.value_or(0));
+    if (fault.message.empty()) continue;
+    findings.add(*tpu.pods, at, fault.message);
+    if (!fault.fatal) findings.last().severity = Severity::kWarning;
   }
 }
 

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <utility>
 
+#include "deploy/models.h"
 #include "deploy/render/names.h"
 #include "deploy/render/values.h"
 #include "deploy/tpu.h"
@@ -72,6 +73,15 @@ void weights_load(const BundleValues& v, std::vector<ValueConflict>& out) {
   if (sum <= 0) out.push_back({"weights.prefix_cache", "all weights are 0: every endpoint is as good as any", "give one of them a weight"});
 }
 
+void model_fits(const BundleValues& v, std::vector<ValueConflict>& out) {
+  const std::string& model = v.text("model.name");
+  const auto known = facts_of(model);
+  if (known && v.integer("model.max_model_len") > known->longest_context_tokens) {
+    out.push_back({"model.max_model_len", "model.max_model_len " + v.text("model.max_model_len") + " is more than " + model + " has: it ends at " + count(known->longest_context_tokens), count(known->longest_context_tokens) + " at most"});
+  }
+  if (const auto fault = split_fault(model, v.integer("chips")); fault.fatal) out.push_back({"model.name", fault.message, "Qwen/Qwen2.5-3B-Instruct divides by 4"});
+}
+
 void places_fit(const BundleValues& v, std::vector<ValueConflict>& out) {
   const std::string& region = v.text("region");
   const std::string& zone = v.text("zone");
@@ -121,7 +131,7 @@ void services_begin_with_a_letter(const BundleValues& v, std::vector<ValueConfli
 
 std::vector<ValueConflict> conflicts_of(const BundleValues& values) {
   std::vector<ValueConflict> out;
-  for (const auto check : {chips_fit, accelerator_is_the_machines, pool_has_room, pattern_is_kept, weights_load, places_fit, class_serves_pools, names_fit, services_begin_with_a_letter}) check(values, out);
+  for (const auto check : {chips_fit, accelerator_is_the_machines, pool_has_room, pattern_is_kept, weights_load, model_fits, places_fit, class_serves_pools, names_fit, services_begin_with_a_letter}) check(values, out);
   if (values.flag("hpa.enabled") && values.integer("hpa.min_replicas") > values.integer("hpa.max_replicas")) {
     out.push_back({"hpa.min_replicas", "hpa.min_replicas is above hpa.max_replicas", "lower it"});
   }

@@ -61,8 +61,12 @@ TEST(KubePods, ReadyOnesWithTheirOwnPort) {
   EXPECT_EQ((*parse_pod_list(kPods, 1234))[1].port, 1234);
   for (const char* bad : {"", "null", "[]", "{}", R"({"items":[{}]})", R"({"items":[{"metadata":{"name":1}}]})", R"({"items":3})"}) {
     const auto none = parse_pod_list(bad, {});
-    EXPECT_FALSE(none.has_value()) << bad;
+    ASSERT_FALSE(none.has_value()) << bad;
+    EXPECT_EQ(none.error().message.find("[json.exception"), std::string::npos) << none.error().message;
   }
+  EXPECT_NE(parse_pod_list("<html>\x1b", {}).error().message.find("it begins with \"<html> \""), std::string::npos);
+  // A pod that waits for its address is not ready, and no fault of the list.
+  EXPECT_TRUE(parse_pod_list(R"({"items":[{"metadata":{"name":"x"},"status":{"podIP":null}}]})", {}).has_value());
 }
 
 TEST(KubeSelection, AServiceIsNamed) {

@@ -192,4 +192,15 @@ TEST(RunbookTest, EveryBundleHasOneWithWarningsAndCosts) {
   }
 }
 
+TEST(ValuesTest, WhatTheLinterKnowsOfModelsTheRendererKnowsToo) {
+  const auto refused = [](const std::string& text) {
+    const auto values = deploy::read_values(text, "v.yaml", {3, deploy::Variant::kPlain, deploy::Pin::kCurrent});
+    return values ? std::string() : values.error().message;
+  };
+  EXPECT_EQ(refused("model: {max_model_len: 32768}\n"), "");
+  EXPECT_NE(refused("model: {max_model_len: 32769}\n").find("ends at 32768"), std::string::npos);
+  EXPECT_NE(refused("model: {name: google/gemma-2b-it}\n").find("one KV head"), std::string::npos);
+  EXPECT_EQ(refused("model: {name: org/unknown, max_model_len: 1000000}\n"), "");
+}
+
 }  // namespace
