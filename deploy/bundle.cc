@@ -2,6 +2,8 @@
 #include "deploy/bundle.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <set>
 
 #include "deploy/pod_sets.h"
 
@@ -88,7 +90,9 @@ void sort_documents(Bundle& bundle) {
   for (const auto& document : bundle.documents) {
     const Node& root = document.root;
     if (!root.is_map()) {
-      bundle.problems.push_back({document.file, root.at, "a document that is " + std::string(word_for(root.kind)) + ", not a mapping", "a manifest is a mapping with apiVersion, kind and metadata"});
+      const bool patch = root.is_list() && root[std::size_t{0}]["op"].is_string() && root[std::size_t{0}]["path"].is_string();
+      bundle.problems.push_back({document.file, root.at, patch ? "a JSON patch, which is no manifest" : "a document that is " + std::string(word_for(root.kind)) + ", not a mapping",
+                                 patch ? "lint what it makes: kubectl kustomize DIR | gatebench deploy lint -" : "a manifest is a mapping with apiVersion, kind and metadata"});
       continue;
     }
     if (root["apiVersion"].exists() && root["kind"].exists()) {
@@ -105,6 +109,26 @@ void sort_documents(Bundle& bundle) {
   }
   add_pod_sets(bundle);
   bundle.variant = variant_of(bundle);
+}
+
+/// Files that a kustomization in the bundle lays over others: fragments, which no rule can judge by themselves.
+std::set<std::string> patch_files(const std::vector<Document>& documents) {
+  namespace fs = std::filesystem;
+  std::set<std::string> out;
+  for (const auto& document : documents) {
+    const Node& root = document.root;
+    const auto name = fs::path(document.file).filename().string();
+    const bool named = name == "kustomization.yaml" || name == "kustomization.yml" || name == "Kustomization";
+    if (!named && root["apiVersion"].str().rfind("kustomize.config.k8s.io/", 0) != 0) continue;
+    const auto add = [&](const Node& path) {
+      if (path.is_string()) out.insert((fs::path(document.file).parent_path() / path.text).lexically_normal().generic_string());
+    };
+    for (const auto key : {"patches", "patchesJson6902"}) {
+      for (const auto& patch : root[std::string_view(key)].items) add(patch["path"]);
+    }
+    for (const auto& patch : root["patchesStrategicMerge"].items) add(patch);
+  }
+  return out;
 }
 
 }  // namespace
@@ -193,6 +217,9 @@ Bundle read_bundle(const std::vector<SourceFile>& files) {
     auto parsed = parse_documents(file.text, file.name);
     std::move(parsed.documents.begin(), parsed.documents.end(), std::back_inserter(bundle.documents));
     std::move(parsed.problems.begin(), parsed.problems.end(), std::back_inserter(bundle.problems));
+  }
+  if (const auto patches = patch_files(bundle.documents); !patches.empty()) {
+    std::erase_if(bundle.documents, [&](const Document& d) { return patches.count(std::filesystem::path(d.file).lexically_normal().generic_string()) > 0; });
   }
   sort_documents(bundle);
   return bundle;

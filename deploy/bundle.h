@@ -87,7 +87,8 @@ struct Bundle {
   [[nodiscard]] const Object* find(std::string_view kind, std::string_view name_space, std::string_view name) const;
 };
 
-/// Files in the order given. YAML and JSON by content; a `List` is taken apart; *.gotmpl and *.tpl are kept as text.
+/// Files in the order given. YAML and JSON by content; a `List` is taken apart; *.gotmpl and *.tpl are kept as text;
+/// patches of a kustomization among the files are left out.
 [[nodiscard]] Bundle read_bundle(const std::vector<SourceFile>& files);
 /// The same from documents that are read already.
 [[nodiscard]] Bundle bundle_of(std::vector<Document> documents);

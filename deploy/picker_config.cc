@@ -90,6 +90,8 @@ std::vector<PickerConfigText> picker_configs(const Bundle& bundle) {
         out.push_back({object.document, &object, reader == nullptr ? PickerImage{} : picker_image(*reader), member.key, member.value.text, member.value.at, !member.value.plain});
       }
     }
+    // A configuration as a file of its own, as kustomize's configMapGenerator takes it.
+    if (object.kind == "EndpointPickerConfig") out.push_back({object.document, &object, {}, "", to_json_text(object.root()), object.root().at, false});
     const Node& inlined = object.spec().path({"router", "scheduler", "config", "inline"});
     if (object.kind == "LLMInferenceService" && inlined.is_map()) out.push_back({object.document, &object, {}, "", to_json_text(inlined), inlined.at, false});
   }
@@ -100,6 +102,14 @@ std::vector<PickerConfigText> picker_configs(const Bundle& bundle) {
     if (values.kind == ValuesKind::kInferencePool) add_from_values(*values.document, out);
   }
   return out;
+}
+
+bool elects_leader(const Node& pod_spec) {
+  const auto containers = containers_of(pod_spec);
+  return std::any_of(containers.begin(), containers.end(), [](const Node* container) {
+    const auto flag = flag_value(command_words(*container), "--ha-enable-leader-election");
+    return flag && flag->text != "false" && flag->text != "0" && flag->text != "f";
+  });
 }
 
 std::string config_file_of(const Node& pod_spec) {

@@ -1,5 +1,5 @@
-// EndpointPickerConfigs inside a bundle: in ConfigMaps, in arguments, in the charts' values, inline in an LLMInferenceService.
-// Private to deploy/.
+// EndpointPickerConfigs inside a bundle: in ConfigMaps, in arguments, in the charts' values, inline in an LLMInferenceService,
+// as files of their own. Private to deploy/.
 #pragma once
 
 #include <optional>
@@ -32,6 +32,9 @@ struct PickerConfigText {
   bool lines_known = false;         ///< line n of the text is line at.line + n of the file
 };
 [[nodiscard]] std::vector<PickerConfigText> picker_configs(const Bundle& bundle);
+
+/// --ha-enable-leader-election, unless it says false.
+[[nodiscard]] bool elects_leader(const Node& pod_spec);
 
 /// The file that a picker's container is told to read (--config-file), without its folder; empty: none is named.
 [[nodiscard]] std::string config_file_of(const Node& pod_spec);

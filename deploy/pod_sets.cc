@@ -158,13 +158,34 @@ void split_shell(std::string_view text, Position at, std::vector<CommandWord>& o
   flush();
 }
 
+constexpr std::string_view kVariable = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
+constexpr std::size_t kMaxWords = 20'000, kMaxWordBytes = 64 * 1024;   // of one container
+
 /// "$NAME", "${NAME}" and, as Kubernetes writes it, "$(NAME)"; empty: no reference.
 std::string_view referred_variable(std::string_view word) {
   if (word.size() < 2 || word.front() != '$') return {};
   word.remove_prefix(1);
   const bool braces = word.front() == '{' && word.back() == '}', round = word.front() == '(' && word.back() == ')';
   if (braces || round) word = word.substr(1, word.size() - 2);
-  return word.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_") == std::string_view::npos ? word : std::string_view();
+  return word.find_first_not_of(kVariable) == std::string_view::npos ? word : std::string_view();
+}
+
+/// References inside a word, as in "--port=$(PORT)": Kubernetes and shells put the value there.
+std::string with_values(const Node& container, const std::string& text, int& budget) {
+  std::string out;
+  std::size_t from = 0;
+  for (auto at = text.find('$'); at != std::string::npos && budget > 0; at = text.find('$', from)) {
+    const bool braces = text.compare(at, 2, "${") == 0, round = text.compare(at, 2, "$(") == 0;
+    const auto end = braces ? text.find('}', at) : round ? text.find(')', at) : text.find_first_not_of(kVariable, at + 1);
+    const auto stop = end == std::string::npos ? text.size() : end + (braces || round ? 1 : 0);
+    const auto name = referred_variable(std::string_view(text).substr(at, stop - at));
+    const Node& value = env_value(container, name);
+    out.append(text, from, at - from);
+    if (!name.empty() && value.is_string() && value.text.size() < kMaxWordBytes) out += value.text, --budget;
+    else out.append(text, at, stop - at);
+    from = stop;
+  }
+  return out.append(text, from);
 }
 
 /// A word with blanks is a shell's: `bash -c "vllm serve …"`, also where the preset supplies the shell, and again inside of it
@@ -172,9 +193,10 @@ std::string_view referred_variable(std::string_view word) {
 /// bounds what a hostile file can make of that.
 void add_words(const Node& container, CommandWord word, int depth, int& budget, std::vector<CommandWord>& out) {
   constexpr int kMaxDepth = 4;
+  if (out.size() >= kMaxWords) return;
   if (const auto name = referred_variable(word.text); !name.empty() && depth < kMaxDepth && budget > 0) {
     const Node& value = env_value(container, name);
-    if (value.is_string()) {
+    if (value.is_string() && value.text.size() < kMaxWordBytes) {
       --budget;
       std::vector<CommandWord> parts;
       split_shell(value.text, word.at, parts);
@@ -184,6 +206,7 @@ void add_words(const Node& container, CommandWord word, int depth, int& budget, 
   }
   const bool shell = word.text.find_first_of(" \n") != std::string::npos && word.text.find("--") != std::string::npos && word.text.rfind("{", 0) != 0;
   if (!shell || depth >= kMaxDepth) {
+    if (word.text.find('$') != std::string::npos) word.text = with_values(container, word.text, budget);
     out.push_back(std::move(word));
     return;
   }

@@ -167,11 +167,10 @@ void pickers_may_look(const LintContext& context, Findings& findings) {
 void one_picker_decides(const LintContext& context, Findings& findings) {
   for (const auto& pods : context.bundle.pods) {
     if (pods.role != PodRole::kPicker || pods.object == nullptr || pods.object->kind != "Deployment") continue;
-    bool elects = false;
-    for (const Node* container : containers_of(*pods.pod_spec)) elects = elects || flag_value(command_words(*container), "--ha-enable-leader-election").has_value();
+    const bool elects = elects_leader(*pods.pod_spec);
     const Node& strategy = pods.object->spec()["strategy"];
     if (pods.replicas > 1 && !elects) findings.add(pods, pods.object->spec().at_key("replicas"), std::to_string(pods.replicas) + " replicas without --ha-enable-leader-election");
-    if (pods.replicas <= 1 && strategy["type"].str() != "Recreate") findings.add(pods, strategy.exists() ? strategy.at : pods.at, "strategy is not Recreate: two pickers decide during a rollout");
+    if (pods.replicas <= 1 && !elects && strategy["type"].str() != "Recreate") findings.add(pods, strategy.exists() ? strategy.at : pods.at, "strategy is not Recreate: two pickers decide during a rollout");
   }
 }
 

@@ -52,7 +52,7 @@ struct Group {
   std::string_view group, versions, kinds;
 };
 constexpr std::array kGroups{
-    Group{"", "v1", "Binding ConfigMap Endpoints Event LimitRange Namespace Node PersistentVolume PersistentVolumeClaim Pod PodTemplate ReplicationController ResourceQuota Secret Service ServiceAccount"},
+    Group{"", "v1", "Binding ComponentStatus Config ConfigMap Endpoints Event LimitRange Namespace Node PersistentVolume PersistentVolumeClaim Pod PodTemplate ReplicationController ResourceQuota Secret Service ServiceAccount Template"},
     Group{"apps", "v1", "ControllerRevision DaemonSet Deployment ReplicaSet StatefulSet"},
     Group{"batch", "v1", "CronJob Job"},
     Group{"autoscaling", "v1 v2", "HorizontalPodAutoscaler Scale"},
@@ -83,7 +83,8 @@ void objects_are_whole(const LintContext& context, Findings& findings) {
   for (const auto& object : context.bundle.objects) {
     const Node& metadata = object.metadata();
     const bool list = object.kind.size() >= 4 && object.kind.substr(object.kind.size() - 4) == "List";
-    if (group_of(object) == nullptr || list || object.kind.empty()) continue;
+    // Config is kubectl's own file, which often lies beside manifests.
+    if (group_of(object) == nullptr || list || object.kind.empty() || object.kind == "Config") continue;
     const bool named = !object.name.empty() || !metadata["generateName"].str().empty();
     if (!named) findings.add(object, metadata.exists() ? metadata.at : object.root().at, "metadata.name is missing");
   }
@@ -93,7 +94,7 @@ void objects_are_whole(const LintContext& context, Findings& findings) {
     // A chart's Chart.yaml has an apiVersion, and name and version of its own.
     const bool chart = version.str() == "v1" || version.str() == "v2" ? root["name"].exists() : false;
     if (version.exists() && !chart && (root["metadata"].exists() || root["spec"].exists() || root["data"].exists())) findings.add(*values.document, root.at, "has an apiVersion and no kind");
-    else if (!version.exists() && root["kind"].is_string() && root["metadata"].is_map()) findings.add(*values.document, root.at, "is a " + std::string(root["kind"].str()) + " without apiVersion");
+    else if (!version.exists() && root["kind"].is_string() && root["metadata"]["name"].is_string()) findings.add(*values.document, root.at, "is a " + std::string(root["kind"].str()) + " without apiVersion");
   }
 }
 
@@ -133,6 +134,7 @@ void judge_kind(const Object& object, Findings& findings) {
     const auto kinds = words_of(group->kinds);
     const auto near = core::did_you_mean(object.kind, kinds);
     findings.add(object, kind.at, "there is no kind " + object.kind + " in " + object.api_version() + (near ? "; did you mean " + *near + "?" : ""));
+    findings.last().fix = "correct the kind, or the group before it";
   } else if (std::find(versions.begin(), versions.end(), object.version) == versions.end()) {
     findings.add(object, object.root()["apiVersion"].at, "apiVersion " + object.api_version() + " is not served; use " + (group->group.empty() ? "" : std::string(group->group) + "/") + std::string(versions.front()));
   }

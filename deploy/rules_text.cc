@@ -13,8 +13,9 @@ namespace {
 std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
 
 std::size_t run_of_token(std::string_view text, std::size_t from) {
+  constexpr std::size_t kLongest = 512;   // what is longer is a token all the same
   std::size_t n = 0;
-  while (from + n < text.size() && (std::isalnum(static_cast<unsigned char>(text[from + n])) != 0 || text[from + n] == '_' || text[from + n] == '-')) ++n;
+  while (n < kLongest && from + n < text.size() && (std::isalnum(static_cast<unsigned char>(text[from + n])) != 0 || text[from + n] == '_' || text[from + n] == '-')) ++n;
   return n;
 }
 
@@ -32,8 +33,9 @@ std::string_view secret_in(std::string_view text) {
   for (const auto& mark : kMarks) {
     for (auto at = text.find(mark.prefix); at != std::string_view::npos; at = text.find(mark.prefix, at + 1)) {
       const bool starts = at == 0 || std::isalnum(static_cast<unsigned char>(text[at - 1])) == 0;
+      if (!starts) continue;
       const auto token = text.substr(at + mark.prefix.size(), run_of_token(text, at + mark.prefix.size()));
-      if (starts && token.size() >= mark.least && !is_placeholder(token)) return mark.what;
+      if (token.size() >= mark.least && !is_placeholder(token)) return mark.what;
     }
   }
   if (text.find("-----BEGIN") != std::string_view::npos && text.find("PRIVATE KEY-----") != std::string_view::npos) return "a private key";
@@ -51,6 +53,8 @@ void walk_secrets(const Node& node, const Document& document, Findings& findings
   }
   for (const auto& item : node.items) walk_secrets(item, document, findings);
 }
+
+constexpr std::size_t kMostPlaces = 100;   ///< that are named of one file
 
 Position place_of(std::string_view text, std::size_t offset) {
   const auto before = text.substr(0, offset);
@@ -117,7 +121,8 @@ void overrides_follow_values(const LintContext& context, Findings& findings) {
   for (const SourceFile* helmfile : helmfiles(context.bundle)) {
     const std::string_view text = helmfile->text;
     const auto base = text.find("values_tpu.yaml");
-    for (auto at = text.find("-tpu-overrides.yaml"); at != std::string_view::npos; at = text.find("-tpu-overrides.yaml", at + 1)) {
+    std::size_t seen = 0;
+    for (auto at = text.find("-tpu-overrides.yaml"); at != std::string_view::npos && ++seen <= kMostPlaces; at = text.find("-tpu-overrides.yaml", at + 1)) {
       if (base == std::string_view::npos) findings.add(*helmfile, place_of(text, at), "loads overrides without values_tpu.yaml");
       else if (at < base) findings.add(*helmfile, place_of(text, at), "loads overrides before values_tpu.yaml, which then overrides them");
     }
@@ -135,12 +140,13 @@ bool is_zone(std::string_view text) {
 void regions_are_regions(const LintContext& context, Findings& findings) {
   for (const auto& file : context.bundle.templates) {
     const std::string_view text = file.text;
-    for (auto at = text.find("--region"); at != std::string_view::npos; at = text.find("--region", at + 1)) {
+    std::size_t seen = 0;
+    for (auto at = text.find("--region"); at != std::string_view::npos && seen < kMostPlaces; at = text.find("--region", at + 1)) {
       const auto from = text.find_first_not_of("= \"'{", at + 8);
       if (from == std::string_view::npos) break;
       const auto word = text.substr(from, text.find_first_of(" \"'}\n\\", from) - from);
       const std::string plain(word.substr(std::min(word.find_first_not_of("${"), word.size())));
-      if (is_zone(plain) || plain == "ZONE") findings.add(file, place_of(text, at), "--region is given a zone");
+      if (is_zone(plain) || plain == "ZONE") ++seen, findings.add(file, place_of(text, at), "--region is given a zone");
     }
   }
   for (const auto& values : context.bundle.values) {

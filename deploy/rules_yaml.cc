@@ -60,9 +60,23 @@ void walk_strings(const Node& node, const Document& document, Findings& findings
   for (const auto& item : node.items) walk_strings(item, document, findings);
 }
 
+/// What "labels", "env" and the like mean is known of the groups that the guides use, and of helm values; in others' objects
+/// only metadata is sure, and in a definition not even that they are values.
+const Node& known_part(const Node& root) {
+  static constexpr std::array<std::string_view, 17> kGroups{"", "apps", "batch", "autoscaling", "policy", "rbac.authorization.k8s.io", "networking.k8s.io", "gateway.networking.k8s.io", "inference.networking.k8s.io",
+                                                            "inference.networking.x-k8s.io", "llm-d.ai", "serving.kserve.io", "networking.istio.io", "security.istio.io", "networking.gke.io", "monitoring.googleapis.com", "kustomize.config.k8s.io"};
+  static constexpr std::array<std::string_view, 3> kMonitors{"PodMonitor", "ServiceMonitor", "Probe"};
+  const auto kind = root["kind"].str(), version = root["apiVersion"].str();
+  if (version.empty() || kind.empty()) return root;
+  const auto slash = version.find('/');
+  const auto group = slash == std::string_view::npos ? std::string_view() : version.substr(0, slash);
+  const bool monitor = group == "monitoring.coreos.com" && std::find(kMonitors.begin(), kMonitors.end(), kind) != kMonitors.end();
+  return monitor || std::find(kGroups.begin(), kGroups.end(), group) != kGroups.end() ? root : root["metadata"];
+}
+
 void strings_are_strings(const LintContext& context, Findings& findings) {
   for (const auto& document : context.bundle.documents) {
-    walk_strings(document.root, document, findings);
+    walk_strings(known_part(document.root), document, findings);
     want_string(document.root.path({"metadata", "name"}), "metadata.name", document, findings);
     if (document.root["kind"].str() == "ConfigMap") want_string_map(document.root["data"], "data", document, findings);
   }
@@ -101,7 +115,7 @@ void walk_labels(const Node& node, const Document& document, Findings& findings)
 }
 
 void labels_are_legal(const LintContext& context, Findings& findings) {
-  for (const auto& document : context.bundle.documents) walk_labels(document.root, document, findings);
+  for (const auto& document : context.bundle.documents) walk_labels(known_part(document.root), document, findings);
 }
 
 /// RFC 1123 label, or with dots a subdomain.
@@ -178,14 +192,21 @@ void environment_is_unique(const LintContext& context, Findings& findings) {
 /// Flags that vLLM collects.
 constexpr std::array<std::string_view, 3> kRepeatable{"--middleware", "--lora-modules", "--allowed-origins"};
 
-/// Of servers, pickers and loads: which flags others' programs collect is not known here.
+/// Where a shell begins another command.
+bool ends_command(std::string_view word) {
+  static constexpr std::array<std::string_view, 9> kWords{";", "&&", "||", "|", "&", "then", "else", "fi", "do"};
+  return std::find(kWords.begin(), kWords.end(), word) != kWords.end() || (!word.empty() && word.back() == ';');
+}
+
+/// Of servers and pickers: which flags other programs collect is not known here.
 void flags_are_unique(const LintContext& context, Findings& findings) {
   for (const auto& pods : context.bundle.pods) {
-    if (pods.role == PodRole::kOther || pods.role == PodRole::kGateway) continue;
+    if (pods.role != PodRole::kModelServer && pods.role != PodRole::kPicker) continue;
     for (const Node* container : containers_of(*pods.pod_spec)) {
       std::set<std::string> seen;
       for (const auto& word : command_words(*container)) {
         const std::string flag = word.text.substr(0, word.text.find('='));
+        if (ends_command(word.text)) seen.clear();
         if (std::find(kRepeatable.begin(), kRepeatable.end(), flag) != kRepeatable.end()) continue;
         if (flag.rfind("--", 0) == 0 && flag.size() > 2 && !seen.insert(flag).second) findings.add(pods, word.at, flag + " is given twice; the last one counts");
       }

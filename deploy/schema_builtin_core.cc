@@ -184,7 +184,7 @@ spec:
             type: object
             required: [schedule, jobTemplate]
             properties:
-              schedule: {type: string, minLength: 9}
+              schedule: {type: string, minLength: 1}
               timeZone: {type: string}
               concurrencyPolicy: {type: string, enum: [Allow, Forbid, Replace]}
               suspend: {type: boolean}

@@ -232,7 +232,7 @@ spec:
                   required: [name, port, protocol]
                   properties:
                     name: {type: string, minLength: 1, maxLength: 253}
-                    hostname: {type: string}
+                    hostname: {type: string, pattern: '^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$', minLength: 1, maxLength: 253}
                     port: {type: integer, minimum: 1, maximum: 65535}
                     protocol: {type: string}
                     tls: {type: object}
@@ -255,7 +255,7 @@ spec:
             type: object
             properties:
               useDefaultGateways: {type: string}
-              hostnames: {type: array, maxItems: 16, items: {type: string}}
+              hostnames: {type: array, maxItems: 16, items: {type: string, pattern: '^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$', minLength: 1, maxLength: 253}}
               parentRefs:
                 type: array
                 maxItems: 32

@@ -7,6 +7,7 @@
 #include <array>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <string_view>
 #include <vector>
 
@@ -28,10 +29,14 @@ class Scrubber {
     const std::string names(kNames);
     add(R"((://)[^/\s@"']+@)", R"(\1(redacted)@)");
     add(R"((?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,})", R"(\1 (redacted))");
-    add(R"(\b(?:hf_|sk-|pk-|gh[pousr]_|github_pat_|glpat-|xox[abp]-|ya29\.|AKIA)[A-Za-z0-9_.-]{8,})", R"((redacted))");
+    add(R"((?i)(\b(?:proxy-)?authorization["']?[ \t]*[:=][ \t]*["']?)[^"'\r\n]+)", R"(\1(redacted))");
+    add(R"((?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----.*?(?:-----END [A-Z0-9 ]*PRIVATE KEY-----|\z))", R"((redacted))");
+    // Of forms that no name of Kubernetes has: an underscore, capitals, or a run without a dash.
+    add(R"(\b(?:hf_|gh[pousr]_|github_pat_|ya29\.|AKIA)[A-Za-z0-9_.-]{8,})", R"((redacted))");
+    add(R"(\b(?:sk|pk|glpat|xox[abp])-(?:[A-Za-z0-9]{1,12}-){0,3}[A-Za-z0-9_]{20,}[A-Za-z0-9_-]*)", R"((redacted))");
     add(R"(\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*)", R"((redacted))");
-    assignment_ = std::make_unique<RE2>("(?i)\\b([a-z0-9_.-]*(?:" + names + "|_pat|_pass|_pwd|_auth)(?:[_-][a-z0-9_-]*)?[\"']?\\s*[=:]\\s*)(?:\"[^\"]*\"|'[^']*'|[^\\s\"',;&{\\[]+)");
-    flag_value_ = std::make_unique<RE2>("(?i)(--?[a-z0-9_-]*" + names + "[\"']?\\s+)(?:\"[^\"]*\"|'[^']*'|[^\\s\"'-][^\\s\"']*)");
+    assignment_ = std::make_unique<RE2>("(?i)\\b([a-z0-9_.-]*(?:" + names + "|_pat|_pass|_pwd|_auth)(?:[_-][a-z0-9_-]*)?[\"']?[ \\t]*[=:][ \\t]*)(?:\"[^\"]*\"|'[^']*'|\\[[^\\]]*\\]|[^\\s\"',;&{\\[(]+)");
+    flag_value_ = std::make_unique<RE2>("(?i)((?:^|[\\s\"'(=,])--?[a-z0-9_-]*" + names + "[\"']?[ \\t]+)(?:\"[^\"]*\"|'[^']*'|[^\\s\"'-][^\\s\"']*)");
     flag_ = std::make_unique<RE2>("(?i)--?[a-z0-9_-]*" + names);
     name_ = std::make_unique<RE2>("(?i).*(?:" + names + "|key|_pat|_pass|_pwd|_auth).*");
   }
@@ -89,12 +94,32 @@ void redact_values(Json& list) {
   }
 }
 
-void redact_variables(Json& list, const Scrubber& scrubber) {
-  if (!list.is_array()) return;
+/// Variables that a container's command or arguments refer to: the checks read their values.
+std::set<std::string> referred_variables(const Json& container) {
+  static const RE2 kReference(R"(\$[({]?([A-Za-z_][A-Za-z0-9_]*))");
+  std::set<std::string> out;
+  for (const char* part : {"command", "args"}) {
+    if (!container.contains(part) || !container[part].is_array()) continue;
+    for (const auto& word : container[part]) {
+      if (!word.is_string()) continue;
+      const std::string text = word.get<std::string>();
+      re2::StringPiece left(text);
+      for (std::string name; RE2::FindAndConsume(&left, kReference, &name);) out.insert(name);
+    }
+  }
+  return out;
+}
+
+void redact_variables(Json& container, const Scrubber& scrubber) {
+  if (!container.contains("env") || !container["env"].is_array()) return;
+  Json& list = container["env"];
+  const auto referred = referred_variables(container);
+
   for (auto& one : list) {
     if (!one.is_object() || !one.contains("value")) continue;
     const std::string name = one.contains("name") && one["name"].is_string() ? one["name"].get<std::string>() : "";
-    if (!harmless_variable(name, scrubber)) one["value"] = kRedacted;
+    const bool kept = harmless_variable(name, scrubber) || (referred.count(name) > 0 && !scrubber.names_a_credential(name));
+    if (!kept) one["value"] = kRedacted;
   }
 }
 
@@ -104,6 +129,12 @@ void redact_annotations(Json& annotations) {
   for (auto& [key, value] : annotations.items()) {
     if (!harmless_annotation(key)) value = kRedacted;
   }
+}
+
+/// Names and labels are what the checks compare; a container's last words, though in a status, may be its whole log.
+bool is_name(const std::string& key) {
+  static constexpr std::array<std::string_view, 8> kKeys{"name", "namespace", "generateName", "labels", "matchLabels", "selector", "ownerReferences", "nodeName"};
+  return std::find(kKeys.begin(), kKeys.end(), key) != kKeys.end();
 }
 
 /// Depth is bounded: the text was parsed with the same bound before it is kept. `plain`: metadata and status.
@@ -121,16 +152,17 @@ void redact(Json& node, bool plain, const Scrubber& scrubber) {
   }
   if (!node.is_object()) return;
   if (node.contains("name") && node["name"].is_string() && node.contains("value") && scrubber.names_a_credential(node["name"].get<std::string>())) node["value"] = kRedacted;
+  redact_variables(node, scrubber);
   for (auto& [key, value] : node.items()) {
+    if (is_name(key)) continue;
     if ((key == "args" || key == "command") && value.is_array()) redact_words(value, scrubber);
-    else if (key == "env") redact_variables(value, scrubber);
     else if (key == "httpHeaders") redact_values(value);
     else if (key == "annotations") redact_annotations(value);
     else if (key == "managedFields") value = Json::array();
     if ((key == "requestHeaderModifier" || key == "responseHeaderModifier") && value.is_object()) {
       for (auto& [what, list] : value.items()) redact_values(list);
     }
-    redact(value, plain || key == "metadata" || key == "status", scrubber);
+    redact(value, (plain || key == "metadata" || key == "status") && key != "message", scrubber);
   }
 }
 

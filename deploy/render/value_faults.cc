@@ -64,8 +64,9 @@ std::string project_fault(std::string_view text) {
 
 std::string digest_fault(std::string_view digest) {
   constexpr std::string_view kAlgorithm = "sha256:";
-  const bool hex = digest.size() == kAlgorithm.size() + 64 && digest.find_first_not_of("0123456789abcdef", kAlgorithm.size()) == std::string_view::npos;
-  return digest.rfind(kAlgorithm, 0) == 0 && hex ? "" : "has a digest that is not sha256: and 64 hexadecimal digits";
+  const bool longer = digest.rfind("sha512:", 0) == 0;
+  const bool hex = digest.size() == kAlgorithm.size() + (longer ? 128 : 64) && digest.find_first_not_of("0123456789abcdef", kAlgorithm.size()) == std::string_view::npos;
+  return (longer || digest.rfind(kAlgorithm, 0) == 0) && hex ? "" : "has a digest that is not sha256: and 64 hexadecimal digits";
 }
 
 /// The repository: a registry may have capitals and a port, the path has lower case alone.
@@ -77,7 +78,7 @@ std::string repository_fault(std::string_view text) {
     if (std::any_of(part.begin(), part.end(), [](unsigned char c) { return std::isupper(c) != 0; })) {
       std::string lower(text);
       std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-      return "is no image reference: repositories are lower case, " + lower;
+      return "is no image reference: repositories are lower case, " + lower + ":…";
     }
     if (part.empty() || std::isalnum(static_cast<unsigned char>(part.front())) == 0 || std::isalnum(static_cast<unsigned char>(part.back())) == 0 || part.find(':') != std::string_view::npos) return "is no image reference";
   }
@@ -107,18 +108,29 @@ std::pair<std::string_view, std::string_view> quantity_parts(std::string_view te
 
 std::string cpu_fault(std::string_view text) {
   const auto [number, unit] = quantity_parts(text);
-  return !number.empty() && (unit.empty() || unit == "m") ? "" : "is no number of CPUs like 16 or 500m";
+  const auto value = core::parse_number(number);
+  if (number.empty() || !value || (!unit.empty() && unit != "m")) return "is no number of CPUs like 16 or 500m";
+  return *value * (unit.empty() ? 1000 : 1) < 1 ? "is less than 1m, the least that Kubernetes takes" : "";
+}
+
+/// Of host names that routes and listeners take: lower case, and "*." before them.
+std::string host_fault(std::string_view text) {
+  if (text.rfind("*.", 0) == 0) text.remove_prefix(2);
+  return subdomain_fault(text).empty() ? "" : "is no host name like models.example.com or *.example.com, in lower case";
 }
 
 std::string memory_fault(std::string_view text) {
-  static constexpr std::array<std::pair<std::string_view, double>, 10> kUnits{
-      {{"", 1}, {"k", 1e3}, {"Ki", 1024}, {"M", 1e6}, {"Mi", 1048576}, {"G", 1e9}, {"Gi", 1073741824}, {"T", 1e12}, {"Ti", 1099511627776}, {"m", 1e-3}}};
+  static constexpr std::array<std::pair<std::string_view, double>, 16> kUnits{
+      {{"", 1}, {"P", 1e15}, {"Pi", 1125899906842624}, {"E", 1e18}, {"Ei", 1152921504606846976}, {"u", 1e-6}, {"n", 1e-9}, {"k", 1e3}, {"Ki", 1024}, {"M", 1e6}, {"Mi", 1048576}, {"G", 1e9}, {"Gi", 1073741824}, {"T", 1e12}, {"Ti", 1099511627776}, {"m", 1e-3}}};
   const auto [number, unit] = quantity_parts(text);
   const auto* const known = std::find_if(kUnits.begin(), kUnits.end(), [&, unit = unit](const auto& u) { return u.first == unit; });
   const auto value = core::parse_number(number);
   if (number.empty() || !value) return "is no amount of memory like 64Gi";
+  const bool exponent = unit.size() > 1 && (unit[0] == 'e' || unit[0] == 'E') && unit != "Ei";
+  if (exponent) return "is written with an exponent: write it out with Mi, Gi or Ti";
   if (known == kUnits.end()) return "has the unit \"" + std::string(unit) + "\", which Kubernetes does not know: write " + std::string(number) + "Gi, with Mi, Gi or Ti";
-  const bool bytes = unit.empty() || unit == "m";
+  const bool bytes = unit.empty() || *known == kUnits[5] || *known == kUnits[6] || unit == "m";
+  if (*value * known->second > 1e15) return "is more than any machine has: write it with Gi";
   if (*value * known->second < 1048576) return "is less than 1 MiB: " + std::string(bytes ? "a number without a unit is bytes, " : "") + "write " + std::string(number) + "Gi";
   return {};
 }
@@ -134,6 +146,7 @@ std::string text_fault(const ValueSpec& spec, std::string_view text) {
     case ValueKind::kSubdomain: return subdomain_fault(text);
     case ValueKind::kProject: return project_fault(text);
     case ValueKind::kImage: return image_fault(text);
+    case ValueKind::kHost: return host_fault(text);
     case ValueKind::kCpu: return cpu_fault(text);
     case ValueKind::kMemory: return memory_fault(text);
     case ValueKind::kTopology: return chips_of_topology(text) ? "" : "is none like 2x2 or 2x4";

@@ -41,7 +41,7 @@ constexpr std::array kSpecs{
     ValueSpec{.path = "gateway_namespace", .kind = ValueKind::kName, .note = "where the shared Gateway is", .constant = "opendatahub", .variants = kKserveOnly},
     ValueSpec{.path = "gateway_name", .kind = ValueKind::kName, .note = "the controller must know it as its ingress gateway", .constant = "inference-gateway", .variants = kKserveOnly},
     ValueSpec{.path = "gateway_class", .kind = ValueKind::kSubdomain, .note = "must support InferencePool v1; on GKE one of the two regional classes", .initial = class_default},
-    ValueSpec{.path = "host", .kind = ValueKind::kText, .note = "host name of the route; empty: any", .may_be_empty = true, .variants = kGkeOnly | kPlainOnly},
+    ValueSpec{.path = "host", .kind = ValueKind::kHost, .note = "host name of the route; empty: any", .may_be_empty = true, .variants = kGkeOnly | kPlainOnly},
     ValueSpec{.path = "model.name", .kind = ValueKind::kModel, .note = "on the model hub, and as clients ask for it", .initial = model_default},
     ValueSpec{.path = "model.max_model_len", .kind = ValueKind::kInteger, .note = "tokens of prompt and answer together", .constant = "2048", .least = 16, .most = 10'000'000},
     ValueSpec{.path = "model.cache_size", .kind = ValueKind::kMemory, .note = "room for the download, per replica", .initial = cache_default, .variants = kGkeOnly | kPlainOnly},

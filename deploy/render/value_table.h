@@ -11,7 +11,7 @@
 
 namespace deploy {
 
-enum class ValueKind : std::uint8_t { kName, kSubdomain, kProject, kText, kModel, kInteger, kNumber, kFlag, kChoice, kImage, kCpu, kMemory, kTopology, kSchedule, kUrl };
+enum class ValueKind : std::uint8_t { kName, kSubdomain, kHost, kProject, kText, kModel, kInteger, kNumber, kFlag, kChoice, kImage, kCpu, kMemory, kTopology, kSchedule, kUrl };
 
 /// Variants that have a key, as a set of bits.
 inline constexpr unsigned kGkeOnly = 1, kKserveOnly = 2, kPlainOnly = 4, kAllVariants = 7;

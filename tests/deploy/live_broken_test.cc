@@ -193,6 +193,16 @@ std::vector<Fault> route_faults() {
       {"config that cannot be judged", kGke, [](LiveState& s) { s.lists["configmaps.json"][0]["data"]["default-plugins.yaml"] = "apiVersion: llm-d.ai/v1alpha1\nkind: EndpointPickerConfig\nplugins:\n- type: lora-affinity-scorer\n- type: max-score-picker\n- type: single-profile-handler\nschedulingProfiles:\n- name: default\n  plugins:\n  - pluginRef: max-score-picker\n"; }, "C5", CheckState::kUnknown, "has what gatebench cannot judge", "by eye"},
       {"rollout that leaves one behind", kPlain, [](LiveState& s) { deployment(s)["status"]["unavailableReplicas"] = 1; }, "C3", CheckState::kFailed, "all 3 are ready, and 1 more are not available", "check again"},
       {"picker not ready, without election", kPlain, [](LiveState& s) { main_status(s.picker_pod())["ready"] = false; status_of(s.picker_pod(), "Ready")["status"] = "False"; }, "C5", CheckState::kFailed, "Pod llm-d-inference-scheduling/pattern3-pool-epp-xyz: container epp runs, and is not ready", "health service on port 9003"},
+      {"a second picker, told not to elect", kPlain, [](LiveState& s) {
+         args_of(s.picker_pod()).push_back("--ha-enable-leader-election=false");
+         Json other = s.picker_pod();
+         other["metadata"]["name"] = "pattern3-pool-epp-two";
+         main_status(other)["ready"] = false;
+         status_of(other, "Ready")["status"] = "False";
+         s.lists["pods.json"].push_back(other); }, "C5", CheckState::kFailed, "pattern3-pool-epp-two: container epp runs, and is not ready", "health service"},
+      {"file that a variable names", kGke, [](LiveState& s) {
+         s.lists["configmaps.json"][0]["data"]["b.yaml"] = s.lists["configmaps.json"][0]["data"]["default-plugins.yaml"];
+         args_of(s.picker_pod()) = Json{"--pool-name", "x", "--config-file=$(CONFIG)"}; }, "C5", CheckState::kUnknown, "has b.yaml, default-plugins.yaml, and no running picker says which it reads", "the picker's own lines"},
       {"filter that takes ext_proc away", kKserve, [](LiveState& s) { s.lists["envoyfilters.json"].push_back(filter("opendatahub", removes)); }, "K4", CheckState::kFailed, "REMOVE of the ext_proc filter", ""},
       {"filter of the whole mesh", kKserve, [](LiveState& s) { s.lists["envoyfilters-mesh.json"].push_back(filter("istio-system", drops)); }, "K4", CheckState::kFailed, "EnvoyFilter istio-system/f: the ext_proc override has no grpc_service", ""},
   };

@@ -75,6 +75,10 @@ const std::vector<Unusual>& unusual() {
          server_container(s, 1)["command"] = {"/bin/bash", "-c"};
          server_container(s, 1)["args"] = {"eval \"vllm serve /mnt/models --port 8000 ${VLLM_ADDITIONAL_ARGS}\""};
          server_container(s, 1)["env"] = {{{"name", "VLLM_ADDITIONAL_ARGS"}, {"value", "--max-model-len=2048 --enable-prefix-caching"}}}; }},
+      {"a file named inside a word", kGke, [](LiveState& s) {
+         Json& container = s.picker_pod()["spec"]["containers"][0];
+         container["args"] = {"--pool-name", "x", "--config-file=$(FOLDER)/default-plugins.yaml"};
+         container["env"] = {{{"name", "FOLDER"}, {"value", "/config"}}}; }},
       {"a picker that waits to lead", kPlain, second_picker_waits},
       {"a chart's ConfigMap of three files", kGke, chart_with_two_files},
       {"a filter for another Gateway, by targetRefs", kKserve, [](LiveState& s) { s.lists["envoyfilters.json"].push_back(filter("opendatahub", {{"targetRefs", {{{"kind", "Gateway"}, {"name", "another-gateway"}}}}, {"configPatches", kDropsThePicker}})); }},

@@ -30,7 +30,8 @@ TEST(Redaction, NoCredentialIsLeftWhereverItStands) {
       {"variable", {{"env", {{{"name", "HF_TOKEN"}, {"value", "LEAK"}}, {{"name", "DATABASE_URL"}, {"value", "LEAK"}}, {{"name", "KEY_PASSPHRASE"}, {"value", "LEAK"}}, {{"name", "DB_PASS"}, {"value", "LEAK"}},
                             {{"name", "GIT_PAT"}, {"value", "LEAK"}}, {{"name", "REGISTRY_AUTH"}, {"value", "LEAK"}}, {{"name", "VLLM_API_KEY"}, {"value", "LEAK"}}}}}},
       {"arguments in a variable", {{"env", {{{"name", "VLLM_ADDITIONAL_ARGS"}, {"value", "--max-model-len=2048 --api-key LEAK"}}}}}},
-      {"token of known form", {{"args", {"x hf_LEAKLEAKLEAK y", "sk-LEAKLEAK", "ghp_LEAKLEAKLEAK"}}}},
+      {"token of known form", {{"args", {"x hf_LEAKLEAKLEAK y", "sk-proj-LEAKLEAKLEAKLEAKLEAK", "ghp_LEAKLEAKLEAK"}}}},
+      {"another scheme", {{"args", {"Authorization: Token LEAK7abcdef", "-H", "'Proxy-Authorization: ApiKey LEAK LEAK'"}}}},
       {"url", {{"args", {"--proxy=http://me:LEAK@proxy:3128"}}}}};
   for (const auto& [name, container] : places) {
     const std::string out = redacted(pod_with(container).dump());
@@ -41,6 +42,30 @@ TEST(Redaction, NoCredentialIsLeftWhereverItStands) {
   EXPECT_EQ(annotated.find("LEAK"), std::string::npos) << annotated;
   const Json route{{"spec", {{"rules", {{{"filters", {{{"type", "RequestHeaderModifier"}, {"requestHeaderModifier", {{"set", {{{"name", "x-goog-iap"}, {"value", "LEAK"}}}}}}}}}}}}}}};
   EXPECT_EQ(redacted(route.dump()).find("LEAK"), std::string::npos);
+}
+
+TEST(Redaction, LogsAndKeysInsideStatusesAndConfigurationsAreRead) {
+  const Json pod{{"status", {{"containerStatuses", {{{"lastState", {{"terminated", {{"message", "--api-key LEAK2abcdef password=LEAK3abc non-default args: {'api_key': ['LEAK5abcdef']} Authorization: Bearer LEAK4"}}}}}}}}}}};
+  EXPECT_EQ(redacted(pod.dump()).find("LEAK"), std::string::npos) << redacted(pod.dump());
+  const Json map{{"data", {{"x", "-----BEGIN RSA PRIVATE KEY-----\nLEAK\nLEAK==\n-----END RSA PRIVATE KEY-----\nkept: yes\n"}, {"cut", "-----BEGIN PRIVATE KEY-----\nLEAK"}, {"y", "auth_token:\n  - type: a\n"}}}};
+  const std::string out = redacted(map.dump());
+  EXPECT_EQ(out.find("LEAK"), std::string::npos) << out;
+  EXPECT_EQ(Json::parse(out).at("data").at("x"), "(redacted)\nkept: yes\n");
+  EXPECT_EQ(Json::parse(out).at("data").at("y"), "auth_token:\n  - type: a\n");
+}
+
+TEST(Redaction, NamesStayWhateverTheyLookLike) {
+  const Json object{{"kind", "Deployment"}, {"metadata", {{"name", "sk-telecom-prod"}, {"namespace", "hf_looking"}, {"labels", {{"app", "pk-telecominferenceproduction"}}}}},
+                    {"spec", {{"selector", {{"matchLabels", {{"app", "pk-telecominferenceproduction"}}}}}, {"x", "--pool-name=sk-telecom-prod-pool"}}}};
+  EXPECT_EQ(Json::parse(redacted(object.dump())), object);
+}
+
+TEST(Redaction, VariablesThatArgumentsReferToStay) {
+  const Json container{{"args", {"--config-file", "$(CONFIG)", "--api-key=$(API_KEY)"}}, {"env", {{{"name", "CONFIG"}, {"value", "/config/a.yaml"}}, {{"name", "API_KEY"}, {"value", "LEAK"}}, {{"name", "OTHER"}, {"value", "x"}}}}};
+  const Json kept = container_of(redacted(pod_with(container).dump()));
+  EXPECT_EQ(kept.at("env").at(0).at("value"), "/config/a.yaml");
+  EXPECT_EQ(kept.at("env").at(1).at("value"), "(redacted)");
+  EXPECT_EQ(kept.at("env").at(2).at("value"), "(redacted)");
 }
 
 TEST(Redaction, WhatIsNoCredentialStays) {

@@ -182,6 +182,34 @@ TEST(BadInput, ListsOfListsAndTypedListsAreTakenApart) {
   EXPECT_TRUE(read_bundle({{"f.yaml", deep}}).problems.empty());
 }
 
+TEST(BadInput, PatchesOfAKustomizationAreNotJudged) {
+  const std::string fragment = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: vllm}\nspec: {template: {spec: {containers: [{name: a, $patch: delete}]}}}\n";
+  const std::string operations = "- {op: replace, path: /spec/replicas, value: 2}\n";
+  const std::string list = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\npatches:\n  - path: ./scale.yaml\n    target: {kind: Deployment}\n  - path: more/part.yaml\n";
+  const Bundle whole = read_bundle({{"o/kustomization.yaml", list}, {"o/scale.yaml", operations}, {"o/more/part.yaml", fragment}});
+  EXPECT_TRUE(whole.problems.empty());
+  EXPECT_TRUE(lint(whole, {}).findings.empty()) << render_lint(lint(whole, {}), LintFormat::kText);
+  const Bundle alone = read_bundle({{"scale.yaml", operations}});
+  ASSERT_EQ(alone.problems.size(), 1U);
+  EXPECT_NE(alone.problems[0].fix.find("kubectl kustomize"), std::string::npos);
+}
+
+TEST(BadInput, WhatGrowsInBothLengthsIsBounded) {
+  // Each of these took minutes or gigabytes when a rule looked at everything from every place; now they are read once.
+  std::string tokens = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  x: \"";
+  for (int i = 0; i < 500'000; ++i) tokens += "ahf_";
+  EXPECT_TRUE(lint(read_bundle({{"f.yaml", tokens + "\"\n"}}), {}).findings.empty());
+  std::string regions;
+  for (int i = 0; i < 50'000; ++i) regions += "--region us-a1-a\n";
+  EXPECT_EQ(lint(read_bundle({{"f.sh", regions}}), {}).findings.size(), 100U);
+  std::string words = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n    - name: a\n      image: vllm\n      env: [{name: X, value: \"";
+  for (int i = 0; i < 30'000; ++i) words += "a ";
+  words += "\"}]\n      args:\n";
+  for (int i = 0; i < 100; ++i) words += "        - $X\n";
+  const Bundle many = read_bundle({{"f.yaml", words}});
+  EXPECT_LE(deploy::command_words(many.objects.at(0).spec()["containers"].items.at(0)).size(), 20'000U);
+}
+
 TEST(BadInput, VariablesThatReferToEachOtherEnd) {
   std::string many;
   for (int i = 0; i < 2000; ++i) many += "$B ";

@@ -203,4 +203,19 @@ TEST(ValuesTest, WhatTheLinterKnowsOfModelsTheRendererKnowsToo) {
   EXPECT_EQ(refused("model: {name: org/unknown, max_model_len: 1000000}\n"), "");
 }
 
+TEST(ValuesTest, HostsAndQuantitiesAreWhatKubernetesTakes) {
+  const auto refused = [](const std::string& text) {
+    const auto values = deploy::read_values(text, "v.yaml", {3, deploy::Variant::kPlain, deploy::Pin::kCurrent});
+    return values ? std::string() : values.error().message;
+  };
+  for (const char* host : {"models.example.com", "\"*.example.com\"", "localhost"}) EXPECT_EQ(refused("host: " + std::string(host) + "\n"), "") << host;
+  for (const char* host : {"Example.COM", "foo_bar", "a..b", "-foo.com", "\"*\"", "\"a.*.b\""}) EXPECT_NE(refused("host: " + std::string(host) + "\n").find("is no host name"), std::string::npos) << host;
+  for (const char* memory : {"64Gi", "65536Mi", "0.5Ti", "64G"}) EXPECT_EQ(refused("vllm: {memory: " + std::string(memory) + "}\n"), "") << memory;
+  for (const auto& [memory, words] : {std::pair{"64e9", "with an exponent"}, {"1e3Mi", "with an exponent"}, {"1Pi", "more than any machine has"}, {"64", "bytes"}, {"64GB", "does not know"}}) {
+    EXPECT_NE(refused("vllm: {memory: " + std::string(memory) + "}\n").find(words), std::string::npos) << memory << ": " << refused("vllm: {memory: " + std::string(memory) + "}\n");
+  }
+  for (const char* cpu : {"16", "500m", "0.5"}) EXPECT_EQ(refused("vllm: {cpu: " + std::string(cpu) + "}\n"), "") << cpu;
+  for (const char* cpu : {"0", "0m", "0.0001"}) EXPECT_NE(refused("vllm: {cpu: " + std::string(cpu) + "}\n").find("less than 1m"), std::string::npos) << cpu;
+}
+
 }  // namespace
