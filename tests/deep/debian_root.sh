@@ -7,6 +7,7 @@ new_root() {
   mirror=$({ cat /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list 2>/dev/null || true; } |
     sed -nE 's/^(URIs:|deb) (\[[^]]*\] )?(https?:[^ ]+).*/\3/p' | head -n 1)
   [ -n "$mirror" ] || { echo "error: no package source with an http(s) address in /etc/apt" >&2; exit 2; }
+  command -v debootstrap >/dev/null || { echo "error: no debootstrap: apt-get install debootstrap" >&2; exit 2; }
   echo "debootstrap into $root" >&2
   debootstrap --variant=minbase --include="$(IFS=,; echo "$*")" bookworm "$root" "$mirror" >>"$log" 2>&1
   rm -rf "$root/etc/apt/sources.list" "$root/etc/apt/sources.list.d" "$root/etc/apt/apt.conf.d"
