@@ -180,8 +180,9 @@ std::string with_values(const Node& container, const std::string& text, int& bud
     const auto stop = end == std::string::npos ? text.size() : end + (braces || round ? 1 : 0);
     const auto name = referred_variable(std::string_view(text).substr(at, stop - at));
     const Node& value = env_value(container, name);
+    --budget;
     out.append(text, from, at - from);
-    if (!name.empty() && value.is_string() && value.text.size() < kMaxWordBytes) out += value.text, --budget;
+    if (!name.empty() && value.is_string() && value.text.size() < kMaxWordBytes) out += value.text;
     else out.append(text, at, stop - at);
     from = stop;
   }
@@ -189,15 +190,15 @@ std::string with_values(const Node& container, const std::string& text, int& bud
 }
 
 /// A word with blanks is a shell's: `bash -c "vllm serve …"`, also where the preset supplies the shell, and again inside of it
-/// (`eval "vllm serve … ${VLLM_ADDITIONAL_ARGS}"`, as KServe's presets have it). Variables may refer to each other: `budget`
-/// bounds what a hostile file can make of that.
+/// (`eval "vllm serve … ${VLLM_ADDITIONAL_ARGS}"`, as KServe's presets have it). Variables may refer to each other: `budget`,
+/// of variables looked up, bounds what a hostile file can make of that.
 void add_words(const Node& container, CommandWord word, int depth, int& budget, std::vector<CommandWord>& out) {
   constexpr int kMaxDepth = 4;
   if (out.size() >= kMaxWords) return;
   if (const auto name = referred_variable(word.text); !name.empty() && depth < kMaxDepth && budget > 0) {
     const Node& value = env_value(container, name);
+    --budget;
     if (value.is_string() && value.text.size() < kMaxWordBytes) {
-      --budget;
       std::vector<CommandWord> parts;
       split_shell(value.text, word.at, parts);
       for (auto& part : parts) add_words(container, std::move(part), depth + 1, budget, out);
@@ -261,7 +262,7 @@ std::vector<const Node*> containers_of(const Node& pod_spec, bool with_init) {
 
 std::vector<CommandWord> command_words(const Node& container) {
   std::vector<CommandWord> out;
-  int budget = 100;
+  int budget = 200;
   for (const auto key : {"command", "args"}) {
     for (const auto& item : container[std::string_view(key)].items) add_words(container, {std::string(item.str()), item.at}, 0, budget, out);
   }

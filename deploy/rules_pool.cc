@@ -97,15 +97,21 @@ void deployments_are_disjoint(const LintContext& context, Findings& findings) {
   }
 }
 
+/// An init container that restarts always is a sidecar: llm-d's routing proxy listens in one.
+std::vector<const Node*> running_containers(const Node& pod_spec) {
+  auto out = containers_of(pod_spec);
+  for (const auto& one : pod_spec["initContainers"].items) {
+    if (one["restartPolicy"].str() == "Always") out.push_back(&one);
+  }
+  return out;
+}
+
 void ports_agree(const LintContext& context, Findings& findings) {
   for (const Object* pool : context.bundle.of_kind("InferencePool")) {
     for (const PodSet* pods : pods_of_pool(context.bundle, *pool)) {
       if (pods->role != PodRole::kModelServer) continue;
       std::set<std::int64_t> open;
-      for (const Node* container : containers_of(*pods->pod_spec, true)) {
-        // An init container that restarts always is a sidecar: llm-d's routing proxy listens in one.
-        const bool init = std::any_of((*pods->pod_spec)["initContainers"].items.begin(), (*pods->pod_spec)["initContainers"].items.end(), [&](const Node& one) { return &one == container; });
-        if (init && (*container)["restartPolicy"].str() != "Always") continue;
+      for (const Node* container : running_containers(*pods->pod_spec)) {
         for (const auto& port : (*container)["ports"].items) open.insert(port["containerPort"].integer().value_or(0));
         if (const auto listens = flag_value(command_words(*container), "--port")) open.insert(core::parse_integer(listens->text).value_or(0));
       }

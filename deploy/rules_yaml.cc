@@ -13,22 +13,9 @@ namespace {
 
 std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
 
-/// 2020-01-01, with or without a time: YAML 1.1's timestamps begin so. kustomize writes them out with their time.
-bool is_date(const Node& value) {
-  const std::string& text = value.text;
-  if (!value.plain || text.size() < 8 || text.size() > 40) return false;
-  std::size_t digits[3] = {0, 0, 0}, part = 0, i = 0;
-  for (; i < text.size() && part < 3; ++i) {
-    if (std::isdigit(static_cast<unsigned char>(text[i])) != 0) ++digits[part];
-    else if (text[i] == '-' && part < 2) ++part;
-    else break;
-  }
-  const bool fits = digits[0] == 4 && (digits[1] == 1 || digits[1] == 2) && (digits[2] == 1 || digits[2] == 2);
-  return fits && (i == text.size() || text[i] == 'T' || text[i] == 't' || text[i] == ' ');
-}
-
 void want_string(const Node& value, const std::string& where, const Document& document, Findings& findings) {
-  if (value.is_string() && is_date(value)) findings.add(document, value.at, where + " is " + value.text + ", which unquoted is a date, not a string");
+  // kustomize writes a timestamp out with its time.
+  if (value.is_string() && value.plain && reads_as_date(value.text)) findings.add(document, value.at, where + " is " + value.text + ", which unquoted is a date, not a string");
   if (!value.is_scalar() || value.is_string()) return;
   findings.add(document, value.at, where + " is " + value.text + ", which unquoted is " + std::string(word_for(value.kind)) + ", not a string");
 }

@@ -80,6 +80,7 @@ core::Result<std::string> ClusterCapture::checked(const deploy::ResourceQuery& q
   const bool silent = core::trim(answer).empty();
   if (silent && may_be_silent) return answer;
   if (silent) return core::fail(ErrorCode::kProtocol, "kubectl ended well and wrote nothing");
+  // The reading that comes later: what it refuses must cost this kind alone.
   if (const auto state = deploy::ClusterState::read({{std::string(query.file), answer}}); !state) {
     return core::fail(ErrorCode::kProtocol, "kubectl wrote something else than JSON (" + state.error().message + "), which begins with \"" + core::printable(std::string_view(answer).substr(0, 60)) + "\"");
   }
@@ -91,8 +92,7 @@ core::Result<std::string> ClusterCapture::read_page(const deploy::MetricsSource&
   if (source.owner == deploy::PageOwner::kPicker && !options_.metrics_token.empty()) return read_forwarded_page(source, options_.metrics_token);
   auto page = kubectl_.read({"get", "--raw", source.proxy_path(want_.name_space())});
   if (page || page.error().code == ErrorCode::kCancelled || !forwarding_works_) return page;
-  const bool unauthorized = page.error().message.find("nauthorized") != std::string::npos || page.error().message.find("You must be logged in") != std::string::npos;
-  if (absence_reason(page.error()) != AbsenceReason::kFailed || unauthorized) return page;
+  if (absence_reason(page.error()) != AbsenceReason::kFailed || deploy::says_unauthorized(page.error().message)) return page;
   // NetworkPolicies and STRICT mTLS keep the API server's proxy out; a forwarded port ends inside the pod.
   auto forwarded = read_forwarded_page(source, "");
   return forwarded ? forwarded : page;
@@ -137,8 +137,10 @@ core::Status ClusterCapture::read_metrics(const std::vector<deploy::MetricsSourc
 
 std::string ClusterCapture::without_key(std::string text) const {
   // Gateways repeat what they were sent when something is wrong with it.
+  constexpr std::string_view kRedacted = "(redacted)";
   const std::string& key = options_.api_key;
-  for (auto at = text.find(key); !key.empty() && at != std::string::npos; at = text.find(key, at)) text.replace(at, key.size(), "(redacted)"), at += 10;
+  if (key.empty()) return text;
+  for (auto at = text.find(key); at != std::string::npos; at = text.find(key, at + kRedacted.size())) text.replace(at, key.size(), kRedacted);
   return text;
 }
 

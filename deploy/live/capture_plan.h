@@ -16,7 +16,7 @@ namespace deploy {
 struct MetricsSource {
   PageOwner owner = PageOwner::kPicker;
   std::string pod;
-  std::uint16_t port = 8000;
+  std::uint16_t port = kServerPort;
   bool https = false;
   /// Through the API server: "/api/v1/namespaces/NS/pods/https:POD:8000/proxy/metrics".
   [[nodiscard]] std::string proxy_path(std::string_view name_space) const;

@@ -157,7 +157,6 @@ void judge_backends_of(const CheckContext& context, const Object& pool, Judgemen
 }
 
 void judge_pool_ports(const Object& pool, Judgement& judge) {
-  constexpr std::int64_t kPickerPort = 9002, kServerPort = 8000;
   const Node& picker = pool.spec().path({"endpointPickerRef", "port", "number"});
   if (picker.exists() && picker.integer() != kPickerPort) judge.failed(pool.title(), "asks the picker on port " + std::string(picker.str()), "9002, where it answers ext_proc", "set spec.endpointPickerRef.port.number: 9003 is its health, 9090 its metrics");
   const Node& target = pool.spec()["targetPorts"][std::size_t{0}]["number"];

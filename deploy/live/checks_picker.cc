@@ -17,8 +17,6 @@
 namespace deploy {
 namespace {
 
-constexpr std::int64_t kPickerPort = 9002;
-
 /// Counters of requests by name, newest first: releases emit two of them, so they are never added up.
 constexpr std::array<std::string_view, 4> kRequestCounters{"llm_d_epp_request_total", "inference_objective_request_total", "inference_model_request_total",
                                                            "inference_extension_request_total"};
@@ -155,8 +153,7 @@ bool kept_out(std::string_view message) {
 void judge_absence(const CheckContext& context, PageOwner owner, const Object& pod, Judgement& judge) {
   const Absence absence = context.state.absence(metrics_file(owner, pod.name, false));
   const std::string subject = (owner == PageOwner::kPicker ? "picker " : "server ") + pod.name;
-  // The words of kubectl for a 401 of the pod behind the proxy, old and new; the cluster itself has answered before.
-  const bool token = absence.message.find("nauthorized") != std::string::npos || absence.message.find("You must be logged in") != std::string::npos;
+  const bool token = says_unauthorized(absence.message);
   if (absence.reason == AbsenceReason::kNotCaptured) judge.unknown(subject, "its metrics are not in the saved state", metrics_file(owner, pod.name, false), "save it with gatebench deploy check --save DIR");
   else if (token) judge.unknown(subject, "its metrics want a token", "a readable page", "give one: --metrics-token-env VAR (the bundle's ServiceAccount " + context.want.names().metrics_reader + " may read them), or start the picker with --metrics-endpoint-auth=false");
   else if (absence.reason == AbsenceReason::kForbidden) judge.unknown(subject, "its metrics may not be read: " + absence.message, absence.message.find("portforward") != std::string::npos ? "the right to create pods/portforward in the namespace" : "the right to get pods/proxy in the namespace", "ask for it");

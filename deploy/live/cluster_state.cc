@@ -52,6 +52,8 @@ bool lives(const Object& pod) {
 
 }  // namespace
 
+bool says_unauthorized(std::string_view message) { return message.find("nauthorized") != std::string_view::npos || message.find("You must be logged in") != std::string_view::npos; }
+
 std::string_view word_for(AbsenceReason reason) { return kReasons[static_cast<std::size_t>(reason)].first; }
 
 std::string metrics_file(PageOwner owner, std::string_view pod, bool after) {

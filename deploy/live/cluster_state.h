@@ -27,6 +27,9 @@ enum class AbsenceReason : std::uint8_t {
 };
 [[nodiscard]] std::string_view word_for(AbsenceReason reason);
 
+/// kubectl's words for a 401, old and new. Of a pod behind the proxy they mean that its page wants a token.
+[[nodiscard]] bool says_unauthorized(std::string_view message);
+
 struct Absence {
   std::string what;      ///< the file that would hold it
   AbsenceReason reason = AbsenceReason::kNotCaptured;

@@ -39,6 +39,9 @@ class Expectation {
 /// Tokens that each request through the gateway may have for its answer.
 inline constexpr std::int64_t kRequestMaxTokens = 10;
 
+/// Where the picker answers ext_proc, where it exports its metrics, where the model servers listen.
+inline constexpr std::uint16_t kPickerPort = 9002, kPickerMetricsPort = 9090, kServerPort = 8000;
+
 /// Istio's root namespace: EnvoyFilters there act on every Gateway.
 inline constexpr std::string_view kMeshNamespace = "istio-system", kMeshFiltersFile = "envoyfilters-mesh.json";
 

@@ -50,16 +50,6 @@ bool is_number(std::string_view text) {
   return text.empty();
 }
 
-/// 2020-01-01, and what begins so and goes on with a time.
-bool is_date(std::string_view text) {
-  constexpr std::string_view kDigits = "0123456789";
-  if (take(text, kDigits) != 4 || take(text, "-") != 1) return false;
-  const auto month = take(text, kDigits);
-  if (month < 1 || month > 2 || take(text, "-") != 1) return false;
-  const auto day = take(text, kDigits);
-  return day >= 1 && day <= 2 && (text.empty() || text.front() == 'T' || text.front() == 't' || text.front() == ' ');
-}
-
 /// What ends a plain scalar, or begins something else.
 bool has_syntax(std::string_view text, ScalarPlace place) {
   constexpr std::string_view kIndicators = ",[]{}#&*!|>'\"%@`";
@@ -76,7 +66,7 @@ bool has_syntax(std::string_view text, ScalarPlace place) {
 
 bool reads_as_string(std::string_view text, ScalarPlace place) {
   if (text.empty() || kind_of_plain(text) != NodeKind::kString) return false;
-  return !is_word(text) && !is_number(text) && !is_date(text) && !has_syntax(text, place);
+  return !is_word(text) && !is_number(text) && !reads_as_date(text) && !has_syntax(text, place);
 }
 
 std::string yaml_string(std::string_view text, ScalarPlace place) {

@@ -102,6 +102,20 @@ NodeKind kind_of_plain(std::string_view text) {
   return is_float(text) ? NodeKind::kFloat : NodeKind::kString;
 }
 
+bool reads_as_date(std::string_view text) {
+  const auto take = [&](std::string_view set) {
+    const auto end = std::min(text.find_first_not_of(set), text.size());
+    text.remove_prefix(end);
+    return end;
+  };
+  constexpr std::string_view kDigits = "0123456789";
+  if (take(kDigits) != 4 || take("-") != 1) return false;
+  const auto month = take(kDigits);
+  if (month < 1 || month > 2 || take("-") != 1) return false;
+  const auto day = take(kDigits);
+  return day >= 1 && day <= 2 && (text.empty() || text.front() == 'T' || text.front() == 't' || text.front() == ' ');
+}
+
 const Node& Node::operator[](std::string_view key) const {
   for (const auto& member : members) {
     if (member.key == key) return member.value;

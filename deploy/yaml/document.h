@@ -86,5 +86,7 @@ struct ParsedDocuments {
 
 /// kString, or what an unquoted scalar is to a YAML 1.1 reader (yaml.org/type; go-yaml v2's table).
 [[nodiscard]] NodeKind kind_of_plain(std::string_view text);
+/// 2020-01-01, and what begins so and goes on with a time: a string to kind_of_plain(), a timestamp to some readers.
+[[nodiscard]] bool reads_as_date(std::string_view text);
 
 }  // namespace deploy

@@ -220,10 +220,12 @@ TEST_F(DeployCheckTest, PagesKeptFromTheProxyAreReadThroughAForwardedPort) {
   Process without(check("plain"), ".", environment(cluster, {stub(kept_out + "\n*' port-forward '*) echo 'error: unable to upgrade connection' >&2; exit 1;;")}));
   EXPECT_EQ(without.wait(), 4) << without.output << without.errors;
   EXPECT_NE(without.output.find("its metrics cannot be had from here: Error from server (ServiceUnavailable)"), std::string::npos) << without.output;
-  // The stub says which pod it forwards to by the path that the fake cluster serves for it.
-  Process with(check("plain"), ".", environment(cluster, {stub(kept_out + "\n*' port-forward '*) echo 'Forwarding from 127.0.0.1:" + std::to_string(cluster.port()) + " -> 8000'; exec sleep 600;;")}));
-  with.wait();
+  // Through the stub every pod's page is the picker's.
+  Process with(check("plain", {"--verbose"}), ".", environment(cluster, {stub(kept_out + "\n*' port-forward '*) echo 'Forwarding from 127.0.0.1:" + std::to_string(cluster.port()) + " -> 8000'; exec sleep 600;;")}));
+  EXPECT_EQ(with.wait(), 3) << with.errors;
   EXPECT_EQ(with.output.find("cannot be had from here"), std::string::npos) << with.output;
+  EXPECT_NE(with.output.find("-xyz: has its metrics"), std::string::npos) << with.output;
+  EXPECT_NE(with.output.find("-abc-0: lacks vllm:"), std::string::npos) << with.output;
 }
 
 TEST_F(DeployCheckTest, AGatewaysKeyIsNeitherShownNorSaved) {
